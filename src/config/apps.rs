@@ -1,0 +1,95 @@
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::domain::{Action, AppName, Label, SiteId, StoreName};
+
+/// A caller of the gateway.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Its name.
+    pub name: AppName,
+    /// Its API keys, as hashes.
+    pub keys: Vec<KeyHash>,
+    /// The tokens of an identity provider that stand for it.
+    pub subject: Option<Subject>,
+    /// What it may do. Nothing else is allowed.
+    pub grants: Vec<Grant>,
+}
+
+/// The hash of an API key as `cwsgate key new` prints it: `cwsgate_hash_{id}_{sha256}`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyHash {
+    /// Public part of the key, by which it is looked up.
+    pub id: String,
+    /// SHA-256 of the secret part.
+    pub digest: [u8; 32],
+    /// When the key stops working, where it does.
+    pub expires: Option<Timestamp>,
+}
+
+/// Which tokens of an identity provider stand for an app.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Subject {
+    /// The issuer's name in the configuration.
+    pub issuer: String,
+    /// The claim to look at.
+    pub claim: String,
+    /// The value it must have.
+    pub value: String,
+}
+
+/// Actions on customers, or on stores.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Grant {
+    /// What is allowed.
+    pub actions: BTreeSet<Action>,
+    /// On which customers.
+    pub customers: Vec<CustomerSelector>,
+    /// On which of their sites; `None` is all.
+    pub sites: Option<Vec<SiteSelector>>,
+    /// On which stores.
+    pub stores: Vec<StoreSelector>,
+    /// Whether every acting call must say why.
+    pub require_reason: bool,
+}
+
+/// Which customers a grant or a query names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CustomerSelector {
+    /// `*`: every customer.
+    All,
+    /// A customer by our name or by Citrix's id.
+    NameOrId(String),
+    /// `label:x`: every customer with that label.
+    Label(Label),
+}
+
+/// Which sites a grant names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SiteSelector {
+    /// `*`: every site.
+    All,
+    /// One site by id.
+    Id(SiteId),
+}
+
+/// Which stores a grant names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum StoreSelector {
+    /// `*`: every store.
+    All,
+    /// One store by name.
+    Name(StoreName),
+}
+
+impl CustomerSelector {
+    /// Whether this names the customer with that name, id and labels.
+    pub fn matches(&self, name: &str, id: &str, labels: &[Label]) -> bool {
+        match self {
+            Self::All => true,
+            Self::NameOrId(wanted) => wanted == name || wanted == id,
+            Self::Label(wanted) => labels.contains(wanted),
+        }
+    }
+}

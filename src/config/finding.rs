@@ -1,0 +1,45 @@
+use std::{fmt, path::PathBuf};
+
+/// One problem in the configuration, said so that an operator can mend it. Never holds a value.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// Whether it stops a start, stops one customer, or is only worth knowing.
+    pub severity: Severity,
+    /// The file, or `None` for an environment variable.
+    pub file: Option<PathBuf>,
+    /// Line in that file, from 1.
+    pub line: Option<usize>,
+    /// The key with its section, such as `customers.acme.client_id`.
+    pub key: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub fix: String,
+}
+
+/// How bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// Works, but should not stay.
+    Warning,
+    /// Makes one customer unusable.
+    Customer,
+    /// Keeps the gateway from starting.
+    Error,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Customer => "customer",
+            Severity::Error => "error",
+        };
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, "{}:{line}: ", file.display())?,
+            (Some(file), None) => write!(f, "{}: ", file.display())?,
+            (None, _) => f.write_str("environment: ")?,
+        }
+        write!(f, "{word}: {}: {} ({})", self.key, self.problem, self.fix)
+    }
+}

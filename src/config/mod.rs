@@ -1,0 +1,50 @@
+//! Configuration: one TOML file, what it includes, and `CWSGATE_` variables over both.
+//!
+//! Plain data for the other rooms: a room's constructor takes its own section, never the whole
+//! [`Config`]. Reading happens in one pass that collects every problem with file, line and key
+//! ([`Finding`]), so that `cwsgate check` reports them all at once and never echoes a value.
+//! Problems in server, regions, apps and grants stop the start; a problem inside one customer
+//! makes that customer [`Misconfigured`] and leaves the others alone.
+
+mod apps;
+mod customers;
+mod finding;
+mod regions;
+mod server;
+mod upstream;
+
+use std::collections::BTreeMap;
+
+pub use apps::{App, CustomerSelector, Grant, KeyHash, SiteSelector, StoreSelector, Subject};
+pub use customers::{ClientSecret, Customer, Misconfigured};
+pub use finding::{Finding, Severity};
+pub use regions::{Region, TokenForm};
+pub use server::{Admin, Cache, Database, Log, LogFormat, Server, TlsFiles};
+pub use upstream::{TokenSettings, UpstreamSettings};
+
+use crate::domain::{AppName, CustomerName, RegionName};
+
+/// Everything the gateway was told, checked and with secrets resolved.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The public listener.
+    pub server: Server,
+    /// The listener for probes, metrics and the admin API.
+    pub admin: Admin,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The durable store.
+    pub database: Database,
+    /// The response cache.
+    pub cache: Cache,
+    /// Bounds and timings of calls to Citrix.
+    pub upstream: UpstreamSettings,
+    /// Control planes by name: built-in ones and those of the file.
+    pub regions: BTreeMap<RegionName, Region>,
+    /// Customers that can be served.
+    pub customers: BTreeMap<CustomerName, Customer>,
+    /// Customers that cannot, and why.
+    pub misconfigured: BTreeMap<CustomerName, Misconfigured>,
+    /// Callers by name.
+    pub apps: BTreeMap<AppName, App>,
+}

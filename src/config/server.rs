@@ -1,0 +1,102 @@
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+/// The public listener and its limits.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Certificate and key; without them the listener speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Root of the keys that seal page tokens and sign our own tokens; made when absent.
+    pub secret: Option<SecretString>,
+    /// The root before the last change, still good for opening, never for sealing.
+    pub previous_secret: Option<SecretString>,
+    /// Connections that may be open at once.
+    pub max_connections: usize,
+    /// Time from accepting a connection, or from its last answer, to the end of the headers.
+    pub header_timeout: Duration,
+    /// Time a request body may take to arrive.
+    pub body_timeout: Duration,
+    /// Time a connection may be kept open between requests.
+    pub idle_timeout: Duration,
+    /// Bytes of request line and headers together.
+    pub max_header_bytes: usize,
+    /// Number of header fields.
+    pub max_headers: usize,
+    /// Bytes of a request target.
+    pub max_uri_bytes: usize,
+    /// Bytes of a request body.
+    pub max_body_bytes: usize,
+    /// Streams that one HTTP/2 connection may have open.
+    pub max_streams: u32,
+    /// Deadline of a call that names none.
+    pub default_deadline: Duration,
+    /// Deadline of a power or session call that names none.
+    pub action_deadline: Duration,
+    /// The longest deadline a caller may ask for.
+    pub max_deadline: Duration,
+    /// After SIGTERM: time to be seen as not ready before connections are refused.
+    pub drain_delay: Duration,
+    /// After that: time for requests in flight to finish.
+    pub drain_timeout: Duration,
+}
+
+/// Where the listener's certificate and key are.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// PEM file with the certificate chain.
+    pub cert_file: PathBuf,
+    /// PEM file with the private key.
+    pub key_file: PathBuf,
+}
+
+/// The listener for probes, metrics and the admin API: never reachable by callers.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Address to listen on; loopback unless told otherwise.
+    pub listen: SocketAddr,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// A level, or `tracing` filter directives.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The durable store.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// `sqlite:PATH` or `postgres://…`; may hold a password.
+    pub url: SecretString,
+    /// The SQLite file, where it is one: made when missing, and our secret beside it.
+    pub sqlite_path: Option<PathBuf>,
+}
+
+/// The response cache.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    /// Bytes it may hold.
+    pub max_bytes: u64,
+    /// How long an answer is fresh, per resource class (`machines`, `sites`, …).
+    pub ttl: BTreeMap<String, Duration>,
+    /// How long after that it may be served while a new one is fetched.
+    pub stale_while_revalidate: Duration,
+    /// How long after that it may be served when Citrix fails.
+    pub stale_if_error: Duration,
+}

@@ -1,0 +1,96 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Principal;
+
+/// Who calls, until when, and under which ids: travels with every use case and upstream call.
+#[derive(Clone, Debug)]
+pub struct CallContext {
+    /// The authenticated caller.
+    pub principal: Arc<Principal>,
+    /// When the answer is due; nothing may be awaited past it.
+    pub deadline: Instant,
+    /// Identifies the request in answers and logs.
+    pub request_id: RequestId,
+    /// Sent as `Citrix-TransactionId` on every upstream call of this request; the same value as
+    /// the request id where that is a UUID, so that support can follow one id end to end.
+    pub transaction_id: Uuid,
+    /// Who the app says it acts for (`Cwsgate-On-Behalf-Of`): asserted, never verified.
+    pub on_behalf_of: Option<String>,
+    asked_citrix: Arc<AtomicBool>,
+}
+
+impl CallContext {
+    /// A context whose transaction id follows the request id.
+    pub fn new(principal: Arc<Principal>, deadline: Instant, request_id: RequestId) -> Self {
+        let transaction_id =
+            Uuid::parse_str(request_id.as_str()).unwrap_or_else(|_| Uuid::now_v7());
+        Self {
+            principal,
+            deadline,
+            request_id,
+            transaction_id,
+            on_behalf_of: None,
+            asked_citrix: Arc::default(),
+        }
+    }
+
+    /// The time that is left; zero once the deadline has passed.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The same call with an earlier deadline: `share` of the time that is left. Fan-out sources
+    /// get less than the whole so that an answer can still be built from the others.
+    #[must_use]
+    pub fn with_share(&self, share: f64) -> Self {
+        let mut context = self.clone();
+        context.deadline = Instant::now() + self.remaining().mul_f64(share.clamp(0.0, 1.0));
+        context
+    }
+
+    /// Remembers that an upstream was asked, so that the answer names the transaction.
+    pub fn note_upstream_call(&self) {
+        self.asked_citrix.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an upstream was asked on behalf of this call or any clone of it.
+    pub fn asked_citrix(&self) -> bool {
+        self.asked_citrix.load(Ordering::Relaxed)
+    }
+}
+
+/// Identifies one request: the caller's `X-Request-Id` where it is acceptable, else a UUIDv7.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// At most this many characters are taken over from a caller.
+    const MAX_LEN: usize = 128;
+
+    /// A fresh id.
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7().to_string().into())
+    }
+
+    /// The caller's id, if it is short and made of characters that are safe in headers and logs.
+    pub fn from_caller(raw: &str) -> Option<Self> {
+        let safe =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '+' | '=');
+        (!raw.is_empty() && raw.len() <= Self::MAX_LEN && raw.chars().all(safe))
+            .then(|| Self(raw.into()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

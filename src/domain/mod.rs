@@ -1,0 +1,31 @@
+//! The words of the product as plain data: ids, resources, pages, callers and deadlines.
+//!
+//! Every room may use this one; it imports none and does no IO. Resource types are what the
+//! upstream clients return and what the API shows, so they carry the JSON names (lowerCamelCase)
+//! and schemas of the public API. Values that come from Citrix keep Citrix's spelling: its enums
+//! grow, so they are strings here.
+
+mod action;
+mod clock;
+mod context;
+mod ids;
+mod machine;
+mod page;
+mod platform;
+mod principal;
+mod session;
+mod site;
+
+pub use action::{Action, UnknownAction};
+pub use clock::{Clock, SystemClock};
+pub use context::{CallContext, RequestId};
+pub use ids::{
+    AppName, CustomerId, CustomerName, InvalidId, Label, NameOrId, RegionName, SessionId, SiteId,
+    StoreName,
+};
+pub use machine::{DeliveryGroup, Machine, MachineCatalog, PowerAction, Reference, User};
+pub use page::{Page, PageRequest};
+pub use platform::{Notification, NotificationContent, ResourceLocation, ServiceState};
+pub use principal::{AuthMethod, Principal};
+pub use session::{MessageStyle, Session, SessionAction, SessionClient, SessionMessage};
+pub use site::{Me, MeCustomer, Site};

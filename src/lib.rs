@@ -1,0 +1,8 @@
+//! cwsgate: one JSON REST API in front of Citrix Cloud and Citrix DaaS, for every region and customer.
+//!
+//! Each folder is a room with one concept; imports between rooms point one way only
+//! (`docs/architecture.md` has the picture, `tests/it/architecture.rs` holds it true).
+
+pub mod config;
+pub mod domain;
+pub mod upstream;

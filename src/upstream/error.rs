@@ -1,0 +1,99 @@
+use std::time::Duration;
+
+use super::Service;
+use crate::domain::RegionName;
+
+/// Why a call to Citrix did not give what was asked for. One type for every upstream: each
+/// client translates its vendor's fault bodies into this.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation}: {kind}")]
+pub struct Error {
+    /// What happened, as far as it decides what to do next.
+    pub kind: ErrorKind,
+    /// The call, in the vendor's words, such as `daas.machines.list`.
+    pub operation: &'static str,
+    /// Which of Citrix's services.
+    pub service: Service,
+    /// In which control plane.
+    pub region: RegionName,
+    /// The status it answered with, where it answered.
+    pub status: Option<u16>,
+    /// Its own code for the fault, where the body could be decoded.
+    pub code: Option<String>,
+    /// Its own words, where the body could be decoded. Fit for a caller.
+    pub message: Option<String>,
+    /// The id that Citrix's support asks for.
+    pub transaction_id: Option<String>,
+    /// The cause, for the log.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What happened to a call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Connection refused, name not found, or 503.
+    #[error("the service is not available")]
+    Unavailable {
+        /// When to try again, where it said so.
+        retry_after: Option<Duration>,
+    },
+    /// No answer in time, or 504.
+    #[error("the service did not answer in time")]
+    TimedOut,
+    /// 500, 501, 502 or a 4xx without a meaning of its own.
+    #[error("the service answered with an error")]
+    Failed,
+    /// 403.
+    #[error("the service refuses this credential the call")]
+    Forbidden,
+    /// A new token was refused as well.
+    #[error("the service does not accept the credential's tokens")]
+    RejectedCredentials,
+    /// 404 on a named object.
+    #[error("there is no such object")]
+    NotFound,
+    /// 400 that refuses a power action.
+    #[error("the machine does not support the action")]
+    ActionNotSupported,
+    /// A job refused: the machine is in maintenance mode.
+    #[error("the machine is in maintenance mode")]
+    InMaintenanceMode,
+    /// A job refused: another action is under way.
+    #[error("another action is in progress")]
+    ActionInProgress,
+    /// 429.
+    #[error("the service's rate limit is reached")]
+    RateLimited {
+        /// When to try again, where it said so.
+        retry_after: Option<Duration>,
+    },
+    /// 530: the site is frozen.
+    #[error("the site is hibernated")]
+    Hibernated,
+    /// An answer that cannot be read.
+    #[error("the service's answer could not be read")]
+    Malformed,
+    /// A write was sent and nobody knows what became of it.
+    #[error("the outcome of the call is not known")]
+    OutcomeUnknown,
+    /// No token can be had just now.
+    #[error("no token can be had for this credential just now")]
+    TokenUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The credential was refused and is left alone until it changes or is released.
+    #[error("the credential is quarantined")]
+    Quarantined {
+        /// When it may be probed again.
+        retry_after: Duration,
+    },
+    /// The caller's own deadline passed before the call was sent.
+    #[error("the deadline passed before the call was made")]
+    DeadlineExceeded,
+    /// The region has no host for this service.
+    #[error("the region has no host for this service")]
+    NotConfigured,
+}
