@@ -1,7 +1,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -25,7 +25,7 @@ pub struct CallContext {
     pub transaction_id: Uuid,
     /// Who the app says it acts for (`Cwsgate-On-Behalf-Of`): asserted, never verified.
     pub on_behalf_of: Option<String>,
-    asked_citrix: Arc<AtomicBool>,
+    asked: Arc<AtomicU8>,
 }
 
 impl CallContext {
@@ -39,7 +39,7 @@ impl CallContext {
             request_id,
             transaction_id,
             on_behalf_of: None,
-            asked_citrix: Arc::default(),
+            asked: Arc::default(),
         }
     }
 
@@ -59,16 +59,29 @@ impl CallContext {
 
     /// Remembers that an upstream was asked, so that the answer names the transaction.
     pub fn note_upstream_call(&self) {
-        self.asked_citrix.store(true, Ordering::Relaxed);
+        self.asked.fetch_max(ASKED, Ordering::Relaxed);
+    }
+
+    /// Remembers that the answer came from the simulator, so that nobody takes it for real.
+    pub fn note_simulated(&self) {
+        self.asked.fetch_max(SIMULATED, Ordering::Relaxed);
     }
 
     /// Whether an upstream was asked on behalf of this call or any clone of it.
-    pub fn asked_citrix(&self) -> bool {
-        self.asked_citrix.load(Ordering::Relaxed)
+    pub fn asked_upstream(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) >= ASKED
+    }
+
+    /// Whether any of those answers came from the simulator.
+    pub fn simulated(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) >= SIMULATED
     }
 }
 
-/// Identifies one request: the caller's `X-Request-Id` where it is acceptable, else a UUIDv7.
+const ASKED: u8 = 1;
+const SIMULATED: u8 = 2;
+
+/// Identifies one request: the caller's `X-Request-Id` where it is acceptable, else a fresh UUID (version 7).
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct RequestId(Arc<str>);
 

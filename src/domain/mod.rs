@@ -13,6 +13,7 @@ mod machine;
 mod page;
 mod platform;
 mod principal;
+mod problem;
 mod session;
 mod site;
 
@@ -27,5 +28,6 @@ pub use machine::{DeliveryGroup, Machine, MachineCatalog, PowerAction, Reference
 pub use page::{Page, PageRequest};
 pub use platform::{Notification, NotificationContent, ResourceLocation, ServiceState};
 pub use principal::{AuthMethod, Principal};
+pub use problem::{Origin, ProblemCode, UnknownCode};
 pub use session::{MessageStyle, Session, SessionAction, SessionClient, SessionMessage};
 pub use site::{Me, MeCustomer, Site};
