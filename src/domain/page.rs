@@ -15,3 +15,18 @@ pub struct Page<T> {
     /// Where to go on; `None` at the end of the list.
     pub continuation: Option<String>,
 }
+
+impl<T> Page<T> {
+    /// The same part with every item converted.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            items: self.items.into_iter().map(convert).collect(),
+            continuation: self.continuation,
+        }
+    }
+
+    /// A list that came in one part.
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, continuation: None }
+    }
+}

@@ -1,0 +1,265 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    config::{App, Grant, SiteSelector},
+    domain::{Action, AppName, Label, Principal, SiteId},
+};
+
+/// What every app may do. Built from the configuration, asked at each use case.
+#[derive(Debug, Default)]
+pub struct Policy {
+    grants: BTreeMap<AppName, Vec<Grant>>,
+}
+
+/// What a customer goes by in grants.
+#[derive(Clone, Copy, Debug)]
+pub struct CustomerKey<'a> {
+    /// Our name for it.
+    pub name: &'a str,
+    /// Citrix's id.
+    pub id: &'a str,
+    /// Its labels.
+    pub labels: &'a [Label],
+}
+
+/// Which sites of a customer an action is granted on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SiteScope {
+    /// On every site, and on the customer itself.
+    All,
+    /// On these sites only.
+    Only(BTreeSet<SiteId>),
+}
+
+/// Why a use case may not go on.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Denied {
+    /// No grant names the thing: it is answered like one that does not exist.
+    #[error("there is no such thing")]
+    Invisible,
+    /// The thing is visible, the action is not granted on it.
+    #[error("the app {app:?} has no grant of the action {action:?} on {on}")]
+    Forbidden {
+        /// The calling app.
+        app: String,
+        /// The action that is missing.
+        action: Action,
+        /// Where it is missing, such as `customer "acme"`.
+        on: String,
+    },
+}
+
+impl Policy {
+    /// The policy that the configuration states.
+    pub fn new<'a>(apps: impl IntoIterator<Item = &'a App>) -> Self {
+        let grants = apps.into_iter().map(|app| (app.name.clone(), app.grants.clone())).collect();
+        Self { grants }
+    }
+
+    /// The grants of the calling app.
+    pub fn grants(&self, principal: &Principal) -> &[Grant] {
+        self.grants.get(&principal.app).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether any grant names the customer.
+    pub fn sees(&self, principal: &Principal, customer: CustomerKey<'_>) -> bool {
+        self.naming(principal, customer).next().is_some()
+    }
+
+    /// Whether the action is granted anywhere at all.
+    pub fn grants_anywhere(&self, principal: &Principal, action: Action) -> bool {
+        self.grants(principal).iter().any(|grant| grant.actions.contains(&action))
+    }
+
+    /// On which sites of the customer the action is granted; `None` is on none.
+    pub fn scope(
+        &self,
+        principal: &Principal,
+        action: Action,
+        customer: CustomerKey<'_>,
+    ) -> Option<SiteScope> {
+        self.naming(principal, customer)
+            .filter(|grant| grant.actions.contains(&action))
+            .map(site_scope)
+            .reduce(SiteScope::union)
+    }
+
+    /// On which sites of the customer anything at all is granted: the sites that are visible.
+    pub fn visible_sites(
+        &self,
+        principal: &Principal,
+        customer: CustomerKey<'_>,
+    ) -> Option<SiteScope> {
+        self.naming(principal, customer).map(site_scope).reduce(SiteScope::union)
+    }
+
+    /// Authorizes an action on a customer, for a part of its sites at least.
+    ///
+    /// # Errors
+    /// [`Denied::Invisible`] when no grant names the customer, else [`Denied::Forbidden`].
+    pub fn authorize(
+        &self,
+        principal: &Principal,
+        action: Action,
+        customer: CustomerKey<'_>,
+    ) -> Result<SiteScope, Denied> {
+        if let Some(scope) = self.scope(principal, action, customer) {
+            return Ok(scope);
+        }
+        if !self.sees(principal, customer) {
+            return Err(Denied::Invisible);
+        }
+        Err(self.forbidden(principal, action, format!("customer {:?}", customer.name)))
+    }
+
+    /// Authorizes an action on the customer as a whole, which a grant on single sites does not
+    /// cover: resource locations, service states, notifications.
+    ///
+    /// # Errors
+    /// As [`authorize`](Self::authorize).
+    pub fn authorize_whole(
+        &self,
+        principal: &Principal,
+        action: Action,
+        customer: CustomerKey<'_>,
+    ) -> Result<(), Denied> {
+        match self.authorize(principal, action, customer)? {
+            SiteScope::All => Ok(()),
+            SiteScope::Only(_) => {
+                Err(self.forbidden(principal, action, format!("all of customer {:?}", customer.name)))
+            }
+        }
+    }
+
+    /// The denial that names the action and the place.
+    #[expect(clippy::unused_self, reason = "reads as a decision of the policy")]
+    pub fn forbidden(&self, principal: &Principal, action: Action, on: String) -> Denied {
+        Denied::Forbidden { app: principal.app.to_string(), action, on }
+    }
+
+    fn naming<'a>(
+        &'a self,
+        principal: &Principal,
+        customer: CustomerKey<'a>,
+    ) -> impl Iterator<Item = &'a Grant> {
+        self.grants(principal).iter().filter(move |grant| {
+            grant
+                .customers
+                .iter()
+                .any(|selector| selector.matches(customer.name, customer.id, customer.labels))
+        })
+    }
+}
+
+impl SiteScope {
+    /// Whether the site is in it.
+    pub fn contains(&self, site: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(sites) => sites.contains(site),
+        }
+    }
+
+    fn union(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Only(mut some), Self::Only(more)) => {
+                some.extend(more);
+                Self::Only(some)
+            }
+            _ => Self::All,
+        }
+    }
+}
+
+fn site_scope(grant: &Grant) -> SiteScope {
+    let Some(selectors) = &grant.sites else { return SiteScope::All };
+    let mut sites = BTreeSet::new();
+    for selector in selectors {
+        match selector {
+            SiteSelector::All => return SiteScope::All,
+            SiteSelector::Id(id) => sites.insert(id.clone()),
+        };
+    }
+    SiteScope::Only(sites)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::CustomerSelector, domain::AuthMethod};
+
+    fn grant(actions: &[Action], customers: &[&str], sites: Option<&[&str]>) -> Grant {
+        Grant {
+            actions: actions.iter().copied().collect(),
+            customers: customers
+                .iter()
+                .map(|word| match (*word, word.strip_prefix("label:")) {
+                    ("*", _) => CustomerSelector::All,
+                    (_, Some(label)) => CustomerSelector::Label(Label::try_from(label).unwrap()),
+                    (name, None) => CustomerSelector::NameOrId(name.into()),
+                })
+                .collect(),
+            sites: sites.map(|ids| {
+                ids.iter().map(|id| SiteSelector::Id(SiteId::try_from(*id).unwrap())).collect()
+            }),
+            stores: Vec::new(),
+            require_reason: false,
+        }
+    }
+
+    fn policy(grants: Vec<Grant>) -> (Policy, Principal) {
+        let app = AppName::try_from("desk").unwrap();
+        let principal =
+            Principal { app: app.clone(), method: AuthMethod::UnsafeAnonymous, subject: None };
+        (Policy { grants: [(app, grants)].into() }, principal)
+    }
+
+    const ACME: CustomerKey<'_> = CustomerKey { name: "acme", id: "abcd", labels: &[] };
+
+    #[test]
+    fn nothing_is_granted_to_an_app_without_grants() {
+        let (policy, desk) = policy(Vec::new());
+        assert_eq!(policy.authorize(&desk, Action::Read, ACME), Err(Denied::Invisible));
+        let stranger = Principal { app: AppName::try_from("other").unwrap(), ..desk };
+        assert!(!policy.sees(&stranger, ACME));
+    }
+
+    #[test]
+    fn no_action_implies_another() {
+        for granted in Action::ALL {
+            let (policy, desk) = policy(vec![grant(&[granted], &["acme"], None)]);
+            for asked in Action::ALL {
+                let decision = policy.authorize(&desk, asked, ACME);
+                assert_eq!(decision.is_ok(), asked == granted, "{asked} of {granted}");
+                if asked != granted {
+                    assert!(matches!(decision, Err(Denied::Forbidden { .. })));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_customer_is_named_by_name_id_label_or_star() {
+        let gold = [Label::try_from("gold").unwrap()];
+        let acme = CustomerKey { labels: &gold, ..ACME };
+        for (word, seen) in
+            [("acme", true), ("abcd", true), ("label:gold", true), ("*", true), ("label:acme", false)]
+        {
+            let (policy, desk) = policy(vec![grant(&[Action::Read], &[word], None)]);
+            assert_eq!(policy.sees(&desk, acme), seen, "{word}");
+        }
+    }
+
+    #[test]
+    fn grants_on_sites_add_up_and_do_not_cover_the_customer_as_a_whole() {
+        let (policy, desk) = policy(vec![
+            grant(&[Action::Read], &["acme"], Some(&["s1"])),
+            grant(&[Action::Read], &["acme"], Some(&["s2"])),
+            grant(&[Action::Power], &["acme"], Some(&["s1"])),
+        ]);
+        let scope = policy.authorize(&desk, Action::Read, ACME).unwrap();
+        assert!(scope.contains("s1") && scope.contains("s2") && !scope.contains("s3"));
+        assert!(!policy.authorize(&desk, Action::Power, ACME).unwrap().contains("s2"));
+        assert!(policy.authorize_whole(&desk, Action::Read, ACME).is_err());
+    }
+}

@@ -1,0 +1,219 @@
+use std::{fmt::Write, future::Future, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use moka::future::Cache;
+
+use super::{Account, Candidate, Directory, Error, Wildcard};
+use crate::{
+    auth::{Policy, SiteScope},
+    config::Customer,
+    domain::{Action, CallContext, Clock, NameOrId, Site, SiteId},
+    upstream::Upstream,
+    wire::seal::Sealer,
+};
+
+/// What every use case works with.
+#[derive(Debug)]
+pub struct Core {
+    pub(super) directory: Directory,
+    pub(super) policy: Policy,
+    pub(super) upstream: Upstream,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) page_tokens: Sealer,
+    pub(super) max_fanout: usize,
+    /// Sites by credential: they never change while an account is active.
+    sites: Cache<String, Arc<Vec<Site>>>,
+}
+
+/// What a [`Core`] is made of.
+#[derive(Debug)]
+pub struct CoreParts {
+    /// Customers and regions.
+    pub directory: Directory,
+    /// Who may do what.
+    pub policy: Policy,
+    /// The way to Citrix.
+    pub upstream: Upstream,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Seals page tokens.
+    pub page_tokens: Sealer,
+    /// Sources that one list asks at the same time.
+    pub max_fanout: usize,
+    /// How long the sites of a customer are remembered.
+    pub sites_ttl: Duration,
+}
+
+impl Core {
+    /// Puts the parts together.
+    pub fn new(parts: CoreParts) -> Self {
+        let CoreParts { directory, policy, upstream, clock, page_tokens, max_fanout, sites_ttl } =
+            parts;
+        let sites = Cache::builder().max_capacity(MAX_SITE_LISTS).time_to_live(sites_ttl).build();
+        Self { directory, policy, upstream, clock, page_tokens, max_fanout, sites }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The customer of a path that names exactly one, for an action on it or a part of its sites.
+    pub(super) fn authorize(
+        &self,
+        ctx: &CallContext,
+        action: Action,
+        customer: &str,
+    ) -> Result<(&Account, SiteScope), Error> {
+        let account = self.directory.find(customer).ok_or(Error::NotFound)?;
+        let scope = self.policy.authorize(&ctx.principal, action, account.key())?;
+        Ok((account, scope))
+    }
+
+    /// The same for an action on the customer as a whole.
+    pub(super) fn authorize_whole(
+        &self,
+        ctx: &CallContext,
+        action: Action,
+        customer: &str,
+    ) -> Result<&Arc<Customer>, Error> {
+        let account = self.directory.find(customer).ok_or(Error::NotFound)?;
+        self.policy.authorize_whole(&ctx.principal, action, account.key())?;
+        account.usable()
+    }
+
+    /// The customer and the site of a path that names exactly one thing.
+    pub(super) async fn authorize_site(
+        &self,
+        ctx: &CallContext,
+        action: Action,
+        customer: &str,
+        site: &Wildcard<NameOrId>,
+    ) -> Result<(Arc<Customer>, SiteId), Error> {
+        let (account, granted) = self.authorize(ctx, action, customer)?;
+        let customer = Arc::clone(account.usable()?);
+        let visible = self.policy.visible_sites(&ctx.principal, account.key());
+        let visible = visible.ok_or(Error::NotFound)?;
+        let site = self.one_site(ctx, &customer, site, &visible).await?;
+        if !granted.contains(&site.id) {
+            let on = format!("site {} of customer {:?}", site.id, account.name().as_str());
+            return Err(self.policy.forbidden(&ctx.principal, action, on).into());
+        }
+        Ok((customer, site_id(&site)?))
+    }
+
+    /// The sites of a customer, from memory where they are known.
+    pub(super) async fn sites(
+        &self,
+        ctx: &CallContext,
+        customer: &Arc<Customer>,
+    ) -> Result<Arc<Vec<Site>>, Error> {
+        let fetch = self.fetch_sites(ctx, customer);
+        self.sites.try_get_with(credential_key(customer), fetch).await.map_err(|e| (*e).clone())
+    }
+
+    /// The sites of a customer as Citrix lists them now.
+    pub(super) async fn fresh_sites(
+        &self,
+        ctx: &CallContext,
+        customer: &Arc<Customer>,
+    ) -> Result<Arc<Vec<Site>>, Error> {
+        let sites = self.fetch_sites(ctx, customer).await?;
+        self.sites.insert(credential_key(customer), Arc::clone(&sites)).await;
+        Ok(sites)
+    }
+
+    async fn fetch_sites(
+        &self,
+        ctx: &CallContext,
+        customer: &Arc<Customer>,
+    ) -> Result<Arc<Vec<Site>>, Error> {
+        let me = self.upstream.daas.me(ctx, customer).await?;
+        let mut sites: Vec<_> = me
+            .customers
+            .into_iter()
+            .filter(|reached| reached.id.eq_ignore_ascii_case(customer.id.as_str()))
+            .flat_map(|reached| reached.sites)
+            .collect();
+        sites.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(Arc::new(sites))
+    }
+
+    async fn one_site(
+        &self,
+        ctx: &CallContext,
+        customer: &Arc<Customer>,
+        wanted: &Wildcard<NameOrId>,
+        visible: &SiteScope,
+    ) -> Result<Site, Error> {
+        let mut sites = self.sites(ctx, customer).await?;
+        if matching(&sites, wanted, visible).is_empty() {
+            // It may be new: ask once more before saying that it is not there.
+            sites = self.fresh_sites(ctx, customer).await?;
+        }
+        let mut found = matching(&sites, wanted, visible);
+        match (found.len(), wanted) {
+            (1, _) => Ok(found.remove(0)),
+            (0, _) => Err(Error::NotFound),
+            (_, Wildcard::All) => Err(Error::AmbiguousSite { candidates: candidates(found) }),
+            (_, Wildcard::One(_)) => Err(Error::AmbiguousName { candidates: candidates(found) }),
+        }
+    }
+}
+
+/// The sites that are meant and may be seen.
+pub(super) fn matching(
+    sites: &[Site],
+    wanted: &Wildcard<NameOrId>,
+    visible: &SiteScope,
+) -> Vec<Site> {
+    let meant = |site: &&Site| match wanted {
+        Wildcard::All => true,
+        Wildcard::One(wanted) => {
+            site.id.eq_ignore_ascii_case(wanted.as_str())
+                || site.name.as_deref().is_some_and(|n| same_name(n, wanted.as_str()))
+        }
+    };
+    sites.iter().filter(|site| visible.contains(&site.id)).filter(meant).cloned().collect()
+}
+
+/// Whether two names of Citrix's are the same: it does not distinguish case.
+pub(super) fn same_name(a: &str, b: &str) -> bool {
+    a.to_lowercase() == b.to_lowercase()
+}
+
+/// A site id that can stand in a header. Citrix's are GUIDs; anything else is refused.
+pub(super) fn site_id(site: &Site) -> Result<SiteId, Error> {
+    SiteId::try_from(site.id.as_str()).map_err(|_| Error::NotFound)
+}
+
+/// Runs a change to its end even when the caller goes away meanwhile: dropping it halfway would
+/// leave nobody who knows what became of it.
+pub(super) async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => {
+            tracing::error!(error = %error, "a change broke down");
+            Err(Error::Internal)
+        }
+    }
+}
+
+/// Most customers whose sites are remembered.
+const MAX_SITE_LISTS: u64 = 10_000;
+
+fn candidates(sites: Vec<Site>) -> Vec<Candidate> {
+    sites.into_iter().map(|site| Candidate { id: site.id, name: site.name }).collect()
+}
+
+/// One credential of one customer: what it sees must never be shown for another.
+fn credential_key(customer: &Customer) -> String {
+    let mut key = String::new();
+    let secret = customer.client_secrets.first().map_or("", |secret| secret.version.as_str());
+    for part in [customer.region.as_str(), customer.id.as_str(), &customer.client_id, secret] {
+        // Lengths keep two different tuples from reading alike.
+        let _ = write!(key, "{}:{part};", part.len());
+    }
+    key
+}

@@ -1,0 +1,175 @@
+use std::{sync::Arc, time::Duration};
+
+use super::SourceReport;
+use crate::{
+    auth::Denied,
+    domain::{CustomerName, ProblemCode},
+    upstream::{self, ErrorKind},
+};
+
+/// Why a use case could not be carried out. No HTTP here, and no vendor words.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The policy says no.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The thing does not exist, or the caller may not see it: deliberately the same.
+    #[error("there is no such thing, or this app may not see it")]
+    NotFound,
+    /// A value is not usable; the pointer says where it stood.
+    #[error("{detail}")]
+    Invalid {
+        /// Where, such as `/customer` for a query parameter or body field.
+        pointer: String,
+        /// What is wrong and what to write instead.
+        detail: String,
+    },
+    /// The page token was not sealed for this query.
+    #[error("the page token does not belong to this query, or is too old")]
+    InvalidPageToken,
+    /// Several things have the name.
+    #[error("{} things have this name", candidates.len())]
+    AmbiguousName {
+        /// All of them.
+        candidates: Vec<Candidate>,
+    },
+    /// `-` was used for a site, and the customer has several.
+    #[error("the customer has {} sites that this app may see", candidates.len())]
+    AmbiguousSite {
+        /// All of them.
+        candidates: Vec<Candidate>,
+    },
+    /// The action would interrupt users, or might.
+    #[error("{}", in_use(name, *sessions))]
+    MachineInUse {
+        /// The machine.
+        name: String,
+        /// Its sessions; `None` is unknown.
+        sessions: Option<u32>,
+    },
+    /// The customer's own configuration is wrong.
+    #[error("customer {customer:?} is misconfigured; `cwsgate check` says what to mend")]
+    Misconfigured {
+        /// The customer.
+        customer: CustomerName,
+    },
+    /// Citrix did not give what was asked for.
+    #[error(transparent)]
+    Upstream(#[from] Arc<upstream::Error>),
+    /// A source failed on an earlier page of the same list and is not asked again.
+    #[error("this source failed on an earlier page and was not asked again")]
+    FailedEarlier(ProblemCode),
+    /// A list could not be answered: too many of its sources failed.
+    #[error("{}", sources_failed(sources))]
+    Sources {
+        /// The code that stands for all of them.
+        code: ProblemCode,
+        /// When trying again may help.
+        retry_after: Option<Duration>,
+        /// Every source and what became of it.
+        sources: Vec<SourceReport>,
+    },
+    /// The work itself broke down; the log has the cause.
+    #[error("the gateway failed while doing this")]
+    Internal,
+}
+
+/// One of several things that a name could mean.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, utoipa::ToSchema)]
+pub struct Candidate {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+impl Error {
+    /// The stable name of this failure.
+    pub fn code(&self) -> ProblemCode {
+        match self {
+            Self::Denied(Denied::Invisible) | Self::NotFound => ProblemCode::NotFound,
+            Self::Denied(Denied::Forbidden { .. }) => ProblemCode::PolicyDenied,
+            Self::Invalid { .. } => ProblemCode::InvalidRequest,
+            Self::InvalidPageToken => ProblemCode::InvalidPageToken,
+            Self::AmbiguousName { .. } => ProblemCode::AmbiguousName,
+            Self::AmbiguousSite { .. } => ProblemCode::AmbiguousSite,
+            Self::MachineInUse { .. } => ProblemCode::MachineInUse,
+            Self::Misconfigured { .. } => ProblemCode::CredentialQuarantined,
+            Self::Upstream(error) => upstream_code(error.kind),
+            Self::FailedEarlier(code) | Self::Sources { code, .. } => *code,
+            Self::Internal => ProblemCode::Internal,
+        }
+    }
+
+    /// When trying again may help, where somebody said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Upstream(error) => match error.kind {
+                ErrorKind::Unavailable { retry_after } | ErrorKind::RateLimited { retry_after } => {
+                    retry_after
+                }
+                ErrorKind::TokenUnavailable { retry_after }
+                | ErrorKind::Quarantined { retry_after } => Some(retry_after),
+                _ => None,
+            },
+            Self::Sources { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl From<upstream::Error> for Error {
+    fn from(error: upstream::Error) -> Self {
+        match error.kind {
+            // Said in the same words as what the caller may not see.
+            ErrorKind::NotFound => Self::NotFound,
+            _ => Self::Upstream(Arc::new(error)),
+        }
+    }
+}
+
+/// What callers are told about a failure of Citrix's.
+fn upstream_code(kind: ErrorKind) -> ProblemCode {
+    match kind {
+        ErrorKind::Unavailable { .. } => ProblemCode::UpstreamUnavailable,
+        ErrorKind::TimedOut => ProblemCode::UpstreamTimeout,
+        ErrorKind::Failed => ProblemCode::UpstreamError,
+        ErrorKind::Forbidden => ProblemCode::UpstreamForbidden,
+        ErrorKind::RejectedCredentials => ProblemCode::UpstreamRejectedCredentials,
+        ErrorKind::NotFound => ProblemCode::NotFound,
+        ErrorKind::ActionNotSupported => ProblemCode::ActionNotSupported,
+        ErrorKind::InMaintenanceMode => ProblemCode::MachineInMaintenanceMode,
+        ErrorKind::ActionInProgress => ProblemCode::OperationInProgress,
+        ErrorKind::RateLimited { .. } => ProblemCode::UpstreamRateLimited,
+        ErrorKind::Hibernated => ProblemCode::SiteHibernated,
+        ErrorKind::Malformed => ProblemCode::UpstreamMalformed,
+        ErrorKind::OutcomeUnknown => ProblemCode::OutcomeUnknown,
+        ErrorKind::TokenUnavailable { .. } => ProblemCode::UpstreamTokenUnavailable,
+        ErrorKind::Quarantined { .. } => ProblemCode::CredentialQuarantined,
+        ErrorKind::DeadlineExceeded => ProblemCode::DeadlineExceeded,
+        ErrorKind::NotConfigured => ProblemCode::Internal,
+    }
+}
+
+fn in_use(name: &str, sessions: Option<u32>) -> String {
+    match sessions {
+        Some(1) => format!("{name} has 1 session"),
+        Some(count) => format!("{name} has {count} sessions"),
+        None => format!("Citrix does not say how many sessions {name} has"),
+    }
+}
+
+fn sources_failed(sources: &[SourceReport]) -> String {
+    let failed: Vec<_> = sources
+        .iter()
+        .filter_map(|source| {
+            let error = source.error.as_ref()?;
+            Some(format!("{} ({})", source.customer, error.code()))
+        })
+        .collect();
+    match failed.len() {
+        0 => "none of the sources could be asked".to_owned(),
+        1..=5 => format!("failed: {}", failed.join(", ")),
+        more => format!("failed: {} and {} more", failed[..5].join(", "), more - 5),
+    }
+}

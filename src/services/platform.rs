@@ -1,0 +1,132 @@
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{
+    Core, Error, Listing, Located, Paging, Scope,
+    core::{detached, same_name},
+    fanout::{FetchFuture, Query},
+};
+use crate::{
+    domain::{
+        Action, CallContext, Notification, NotificationContent, Page, ResourceLocation,
+        ServiceState,
+    },
+};
+
+/// Citrix Cloud's platform services: resource locations, service states, notifications.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    core: Arc<Core>,
+}
+
+/// A notification to send; what is left out is filled in.
+#[derive(Clone, Debug)]
+pub struct NewNotification {
+    /// One line.
+    pub title: String,
+    /// The rest.
+    pub description: String,
+    /// Citrix's word; `Information` by default.
+    pub severity: Option<String>,
+    /// Citrix's word; `Normal` by default.
+    pub priority: Option<String>,
+    /// What it is about; `Citrix Cloud` by default.
+    pub component: Option<String>,
+    /// Whom it is for; everybody (`*`) by default.
+    pub destination_admin: Option<String>,
+    /// Language of the text; `en-US` by default.
+    pub language_tag: Option<String>,
+}
+
+impl Platform {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The resource locations of the customers in scope.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn resource_locations(
+        &self,
+        ctx: &CallContext,
+        scope: Scope,
+        paging: Paging,
+    ) -> Result<Listing<ResourceLocation>, Error> {
+        let cloud = self.core.upstream.cloud.clone();
+        let fetch =
+            Arc::new(move |ctx, customer, _, _| -> FetchFuture<ResourceLocation> {
+                let cloud = cloud.clone();
+                Box::pin(async move {
+                    Ok(Page::whole(cloud.resource_locations(&ctx, &customer).await?))
+                })
+            });
+        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep: None })
+    }
+
+    /// The service states of the customers in scope, narrowed to one state where one is named.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn service_states(
+        &self,
+        ctx: &CallContext,
+        scope: Scope,
+        state: Option<String>,
+        paging: Paging,
+    ) -> Result<Listing<ServiceState>, Error> {
+        let cloud = self.core.upstream.cloud.clone();
+        let fetch = Arc::new(move |ctx, customer, _, _| -> FetchFuture<ServiceState> {
+            let cloud = cloud.clone();
+            Box::pin(
+                async move { Ok(Page::whole(cloud.service_states(&ctx, &customer).await?)) },
+            )
+        });
+        let keep = state.map(|wanted| -> super::fanout::Keep<ServiceState> {
+            Arc::new(move |item: &ServiceState| {
+                item.state.as_deref().is_some_and(|state| same_name(state, &wanted))
+            })
+        });
+        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep })
+    }
+
+    /// Notifies the administrators of a customer.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn notify(
+        &self,
+        ctx: &CallContext,
+        customer: &str,
+        new: NewNotification,
+    ) -> Result<Located<Notification>, Error> {
+        let customer = self.core.authorize_whole(ctx, Action::Notify, customer)?;
+        let (core, ctx, customer) = (Arc::clone(&self.core), ctx.clone(), Arc::clone(customer));
+        detached(async move {
+            let notification = new.fill(core.now());
+            let item = core.upstream.cloud.notify(&ctx, &customer, &notification).await?;
+            Ok(Located { customer, site: None, item })
+        })
+        .await
+    }
+}
+
+impl NewNotification {
+    fn fill(self, now: jiff::Timestamp) -> Notification {
+        let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
+        Notification {
+            destination_admin: or(self.destination_admin, "*"),
+            component: or(self.component, "Citrix Cloud"),
+            created_date: now.to_string(),
+            event_id: Uuid::new_v4().to_string(),
+            severity: or(self.severity, "Information"),
+            priority: or(self.priority, "Normal"),
+            content: vec![NotificationContent {
+                language_tag: or(self.language_tag, "en-US"),
+                title: self.title,
+                description: self.description,
+            }],
+        }
+    }
+}

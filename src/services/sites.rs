@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use super::{
+    Core, Error, Listing, Located, Paging, Scope, Wildcard,
+    core::matching,
+    fanout::Query,
+};
+use crate::{
+    domain::{Action, CallContext, Me, NameOrId, Page, Site},
+};
+
+/// Sites, and the administrator behind a customer's credential.
+#[derive(Clone, Debug)]
+pub struct Sites {
+    core: Arc<Core>,
+}
+
+impl Sites {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The sites of the customers in scope.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn list(
+        &self,
+        ctx: &CallContext,
+        scope: Scope,
+        paging: Paging,
+    ) -> Result<Listing<Site>, Error> {
+        let core = Arc::clone(&self.core);
+        let fetch = Arc::new(move |ctx: CallContext, customer, _, _| -> super::fanout::FetchFuture<Site> {
+            let core = Arc::clone(&core);
+            Box::pin(async move {
+                let sites = core.fresh_sites(&ctx, &customer).await?;
+                Ok(Page::whole(sites.to_vec()))
+            })
+        });
+        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep: None })
+    }
+
+    /// One site.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn get(
+        &self,
+        ctx: &CallContext,
+        customer: &str,
+        site: &Wildcard<NameOrId>,
+    ) -> Result<Located<Site>, Error> {
+        let (customer, id) = self.core.authorize_site(ctx, Action::Read, customer, site).await?;
+        let sites = self.core.sites(ctx, &customer).await?;
+        let item = sites.iter().find(|site| site.id == id.as_str()).ok_or(Error::NotFound)?.clone();
+        Ok(Located { customer, site: None, item })
+    }
+
+    /// The administrator behind the customer's credential.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn me(&self, ctx: &CallContext, customer: &str) -> Result<Located<Me>, Error> {
+        let (account, granted) = self.core.authorize(ctx, Action::Read, customer)?;
+        let customer = Arc::clone(account.usable()?);
+        let mut item = self.core.upstream.daas.me(ctx, &customer).await?;
+        // A credential may reach further than the caller's grants.
+        item.customers.retain(|reached| reached.id.eq_ignore_ascii_case(customer.id.as_str()));
+        for reached in &mut item.customers {
+            reached.sites = matching(&reached.sites, &Wildcard::All, &granted);
+        }
+        Ok(Located { customer, site: None, item })
+    }
+}
