@@ -24,9 +24,44 @@ pub struct Error {
     pub message: Option<String>,
     /// The id that Citrix's support asks for.
     pub transaction_id: Option<String>,
+    /// The job that carries the write out, where one was started before its end was lost.
+    pub job_id: Option<String>,
     /// The cause, for the log.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error about which the upstream said nothing.
+    pub fn new(
+        kind: ErrorKind,
+        operation: &'static str,
+        service: Service,
+        region: RegionName,
+    ) -> Self {
+        Self {
+            kind,
+            operation,
+            service,
+            region,
+            status: None,
+            code: None,
+            message: None,
+            transaction_id: None,
+            job_id: None,
+            source: None,
+        }
+    }
+
+    /// The same error with its cause.
+    #[must_use]
+    pub fn caused_by(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
 }
 
 /// What happened to a call.
@@ -96,4 +131,39 @@ pub enum ErrorKind {
     /// The region has no host for this service.
     #[error("the region has no host for this service")]
     NotConfigured,
+}
+
+impl ErrorKind {
+    /// The problem code that callers know it by.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } | Self::NotConfigured => "upstream_unavailable",
+            Self::TimedOut => "upstream_timeout",
+            Self::Failed => "upstream_error",
+            Self::Forbidden => "upstream_forbidden",
+            Self::RejectedCredentials => "upstream_rejected_credentials",
+            Self::NotFound => "not_found",
+            Self::ActionNotSupported => "action_not_supported",
+            Self::InMaintenanceMode => "machine_in_maintenance_mode",
+            Self::ActionInProgress => "operation_in_progress",
+            Self::RateLimited { .. } => "upstream_rate_limited",
+            Self::Hibernated => "site_hibernated",
+            Self::Malformed => "upstream_malformed",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::TokenUnavailable { .. } => "upstream_token_unavailable",
+            Self::Quarantined { .. } => "credential_quarantined",
+            Self::DeadlineExceeded => "deadline_exceeded",
+        }
+    }
+
+    /// How long to wait before trying again, where that is known.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after } | Self::RateLimited { retry_after } => retry_after,
+            Self::TokenUnavailable { retry_after } | Self::Quarantined { retry_after } => {
+                Some(retry_after)
+            }
+            _ => None,
+        }
+    }
 }

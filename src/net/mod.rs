@@ -1,0 +1,10 @@
+//! The only place that builds HTTP clients.
+//!
+//! Every client follows no redirects, retries nothing by itself, keeps no cookies, speaks TLS 1.2
+//! or newer with one crypto provider, and is told whether it may use the machine's proxy.
+
+mod client;
+mod fault;
+
+pub use client::{ClientOptions, Error, client, install_crypto};
+pub use fault::{Fault, fault};

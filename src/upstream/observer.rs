@@ -1,0 +1,37 @@
+use std::{fmt, time::Duration};
+
+use super::Service;
+use crate::domain::{CustomerName, RegionName};
+
+/// Is told of every exchange with Citrix, once each has ended. Must not block.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// An exchange has ended.
+    fn call_ended(&self, call: &ObservedCall<'_>);
+}
+
+/// An exchange with Citrix that has ended, tokens included.
+#[derive(Clone, Copy, Debug)]
+pub struct ObservedCall<'a> {
+    /// The call, such as `daas.machines.list`: one of a fixed few.
+    pub operation: &'static str,
+    /// Which of Citrix's services.
+    pub service: Service,
+    /// In which control plane.
+    pub region: &'a RegionName,
+    /// For which customer.
+    pub customer: &'a CustomerName,
+    /// `ok`, or the code of the error: one of a fixed few.
+    pub outcome: &'static str,
+    /// The status, where there was an answer.
+    pub status: Option<u16>,
+    /// From before the token was looked up until the body was read.
+    pub duration: Duration,
+}
+
+/// Takes no notice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn call_ended(&self, _call: &ObservedCall<'_>) {}
+}

@@ -1,0 +1,31 @@
+/// One of the Citrix services that are asked.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Service {
+    /// The token service.
+    Token,
+    /// The registry: resource locations.
+    Registry,
+    /// Core: service states.
+    Core,
+    /// Notifications.
+    Notifications,
+    /// Citrix DaaS.
+    Daas,
+}
+
+impl Service {
+    /// Every service.
+    pub const ALL: [Self; 5] =
+        [Self::Token, Self::Registry, Self::Core, Self::Notifications, Self::Daas];
+
+    /// The word in answers, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Registry => "registry",
+            Self::Core => "core",
+            Self::Notifications => "notifications",
+            Self::Daas => "daas",
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Tokens.
+
+mod status;
+
+pub use status::{TokenState, TokenStatus};
