@@ -3,7 +3,11 @@
 //! Each folder is a room with one concept; imports between rooms point one way only
 //! (`docs/architecture.md` has the picture, `tests/it/architecture.rs` holds it true).
 
+pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod net;
+pub mod services;
+pub mod telemetry;
 pub mod upstream;
+pub mod wire;
