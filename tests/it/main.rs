@@ -6,3 +6,4 @@
 
 mod architecture;
 mod repository;
+mod wording;
