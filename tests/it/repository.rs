@@ -24,8 +24,12 @@ pub(crate) fn texts() -> Vec<(String, String)> {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    // Nobody wrote these; `.env` is a developer's own.
-    let skipped = [".git", "target", "node_modules", ".env"];
+    // Nobody wrote these, and `.env` is a developer's own. Cargo marks its build folder, wherever
+    // it is, as a cache (<https://bford.info/cachedir/>).
+    let skipped = [".git", "node_modules", ".env"];
+    if folder.join("CACHEDIR.TAG").exists() {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
