@@ -4,6 +4,7 @@
 //! at each use case anew, whether that principal may act on a customer or site. Deny by default;
 //! no action implies another; an identity may be remembered, a decision never.
 
+pub mod api_key;
 mod authenticator;
 mod credential;
 mod policy;

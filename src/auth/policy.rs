@@ -125,9 +125,11 @@ impl Policy {
     ) -> Result<(), Denied> {
         match self.authorize(principal, action, customer)? {
             SiteScope::All => Ok(()),
-            SiteScope::Only(_) => {
-                Err(self.forbidden(principal, action, format!("all of customer {:?}", customer.name)))
-            }
+            SiteScope::Only(_) => Err(self.forbidden(
+                principal,
+                action,
+                format!("all of customer {:?}", customer.name),
+            )),
         }
     }
 
@@ -242,9 +244,13 @@ mod tests {
     fn a_customer_is_named_by_name_id_label_or_star() {
         let gold = [Label::try_from("gold").unwrap()];
         let acme = CustomerKey { labels: &gold, ..ACME };
-        for (word, seen) in
-            [("acme", true), ("abcd", true), ("label:gold", true), ("*", true), ("label:acme", false)]
-        {
+        for (word, seen) in [
+            ("acme", true),
+            ("abcd", true),
+            ("label:gold", true),
+            ("*", true),
+            ("label:acme", false),
+        ] {
             let (policy, desk) = policy(vec![grant(&[Action::Read], &[word], None)]);
             assert_eq!(policy.sees(&desk, acme), seen, "{word}");
         }

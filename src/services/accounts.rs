@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Account, Core, Error, Scope};
+use super::{Account, Core, Error, Paging, Scope, cursor::Cursor};
 use crate::{
     config::{Grant, Region},
     domain::{Action, AppName, AuthMethod, CallContext},
@@ -58,21 +58,36 @@ impl Accounts {
         }
     }
 
-    /// The customers in scope that the caller may read.
+    /// A page of the customers in scope that the caller may read, and the token of the next.
     ///
     /// # Errors
     /// When the caller may read none at all, or the scope names what is not there.
-    pub fn list(&self, ctx: &CallContext, scope: &Scope) -> Result<Vec<CustomerDetail>, Error> {
+    pub fn list(
+        &self,
+        ctx: &CallContext,
+        scope: &Scope,
+        paging: &Paging,
+    ) -> Result<(Vec<CustomerDetail>, Option<String>), Error> {
         let core = &self.core;
-        if !core.policy.grants_anywhere(&ctx.principal, Action::Read) {
-            let on = "any customer".to_owned();
-            return Err(core.policy.forbidden(&ctx.principal, Action::Read, on).into());
-        }
-        let accounts = core.directory.select(scope, &core.policy, &ctx.principal)?;
-        let readable = |account: &&Account| {
-            core.policy.scope(&ctx.principal, Action::Read, account.key()).is_some()
+        self.read_anything(ctx)?;
+        let start = match &paging.token {
+            Some(token) => Cursor::open(token, &core.page_tokens, &paging.binding)?.customer,
+            None => String::new(),
         };
-        Ok(accounts.into_iter().filter(readable).map(|account| self.detail(account)).collect())
+        let accounts = core.directory.select(scope, &core.policy, &ctx.principal)?;
+        let mut readable = accounts.into_iter().filter(|account| {
+            account.name().as_str() >= start.as_str()
+                && core.policy.scope(&ctx.principal, Action::Read, account.key()).is_some()
+        });
+        let page = readable.by_ref().take(paging.size).map(|a| self.detail(a)).collect();
+        let next = match readable.next() {
+            None => None,
+            Some(account) => {
+                let cursor = Cursor { customer: account.name().to_string(), ..Cursor::default() };
+                Some(cursor.seal(&core.page_tokens, &paging.binding)?)
+            }
+        };
+        Ok((page, next))
     }
 
     /// One customer.
@@ -89,11 +104,8 @@ impl Accounts {
     /// # Errors
     /// When the caller may read nothing at all.
     pub fn regions(&self, ctx: &CallContext) -> Result<Vec<RegionDetail>, Error> {
+        self.read_anything(ctx)?;
         let core = &self.core;
-        if !core.policy.grants_anywhere(&ctx.principal, Action::Read) {
-            let on = "any customer".to_owned();
-            return Err(core.policy.forbidden(&ctx.principal, Action::Read, on).into());
-        }
         let seen: Vec<_> = core
             .directory
             .accounts()
@@ -108,6 +120,15 @@ impl Accounts {
             region: region.clone(),
         });
         Ok(details.collect())
+    }
+
+    fn read_anything(&self, ctx: &CallContext) -> Result<(), Error> {
+        let policy = &self.core.policy;
+        if policy.grants_anywhere(&ctx.principal, Action::Read) {
+            return Ok(());
+        }
+        let on = "any customer".to_owned();
+        Err(policy.forbidden(&ctx.principal, Action::Read, on).into())
     }
 
     fn detail(&self, account: &Account) -> CustomerDetail {

@@ -4,9 +4,7 @@ use super::{
     Core, Error, Listing, Located, Paging, Scope, Wildcard,
     fanout::{FetchFuture, Query},
 };
-use crate::{
-    domain::{Action, CallContext, DeliveryGroup, MachineCatalog, NameOrId},
-};
+use crate::domain::{Action, CallContext, DeliveryGroup, MachineCatalog, NameOrId};
 
 /// Machine catalogs and delivery groups: the two ways in which machines are kept together.
 #[derive(Clone, Debug)]

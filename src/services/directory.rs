@@ -63,8 +63,10 @@ impl Directory {
             .into_iter()
             .map(|(name, customer)| (name, Account::Misconfigured(Arc::new(customer))));
         let accounts: BTreeMap<_, _> = broken.chain(usable).collect();
-        let by_id =
-            accounts.iter().map(|(name, account)| (account.id().to_owned(), name.clone())).collect();
+        let by_id = accounts
+            .iter()
+            .map(|(name, account)| (account.id().to_owned(), name.clone()))
+            .collect();
         Self { accounts, by_id, regions }
     }
 
@@ -129,10 +131,7 @@ impl Directory {
         let known: Vec<_> = self.regions.keys().map(RegionName::as_str).collect();
         Error::Invalid {
             pointer: "/region".into(),
-            detail: format!(
-                "there is no region {region:?}; regions are {}",
-                known.join(", ")
-            ),
+            detail: format!("there is no region {region:?}; regions are {}", known.join(", ")),
         }
     }
 }

@@ -54,7 +54,7 @@ pub enum Error {
         customer: CustomerName,
     },
     /// Citrix did not give what was asked for.
-    #[error(transparent)]
+    #[error("{}", upstream_failed(_0))]
     Upstream(#[from] Arc<upstream::Error>),
     /// A source failed on an earlier page of the same list and is not asked again.
     #[error("this source failed on an earlier page and was not asked again")]
@@ -83,6 +83,23 @@ pub struct Candidate {
     pub name: Option<String>,
 }
 
+/// What Citrix said of a failure, in plain data.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UpstreamFault {
+    /// Which of its services.
+    pub service: &'static str,
+    /// In which region.
+    pub region: String,
+    /// The status it answered with, if it answered.
+    pub status: Option<u16>,
+    /// Its own code for the fault.
+    pub code: Option<String>,
+    /// Its own words.
+    pub message: Option<String>,
+    /// The id that Citrix's support asks for.
+    pub transaction_id: Option<String>,
+}
+
 impl Error {
     /// The stable name of this failure.
     pub fn code(&self) -> ProblemCode {
@@ -99,6 +116,19 @@ impl Error {
             Self::FailedEarlier(code) | Self::Sources { code, .. } => *code,
             Self::Internal => ProblemCode::Internal,
         }
+    }
+
+    /// What Citrix said, where it was Citrix.
+    pub fn upstream(&self) -> Option<UpstreamFault> {
+        let Self::Upstream(error) = self else { return None };
+        Some(UpstreamFault {
+            service: error.service.as_str(),
+            region: error.region.to_string(),
+            status: error.status,
+            code: error.code.clone(),
+            message: error.message.clone(),
+            transaction_id: error.transaction_id.clone(),
+        })
     }
 
     /// When trying again may help, where somebody said so.
@@ -148,6 +178,14 @@ fn upstream_code(kind: ErrorKind) -> ProblemCode {
         ErrorKind::Quarantined { .. } => ProblemCode::CredentialQuarantined,
         ErrorKind::DeadlineExceeded => ProblemCode::DeadlineExceeded,
         ErrorKind::NotConfigured => ProblemCode::Internal,
+    }
+}
+
+fn upstream_failed(error: &upstream::Error) -> String {
+    let (service, region) = (error.service.as_str(), &error.region);
+    match &error.message {
+        Some(message) => format!("{service} in region {region}: {message}"),
+        None => format!("{service} in region {region}: {}", error.kind),
     }
 }
 

@@ -185,7 +185,10 @@ impl Plan {
         let accounts = core.directory.select(scope, &core.policy, principal)?;
         let wildcard = scope.customer == Wildcard::All;
         if wildcard && !core.policy.grants_anywhere(principal, Action::Read) {
-            return Err(core.policy.forbidden(principal, Action::Read, "any customer".into()).into());
+            return Err(core
+                .policy
+                .forbidden(principal, Action::Read, "any customer".into())
+                .into());
         }
         let mut plan = Self { asks: VecDeque::new(), known: Vec::new() };
         for account in accounts {
@@ -401,10 +404,8 @@ impl<T: Send + 'static> Source<T> {
         let mut items = Vec::new();
         let mut place = start.clone();
         let outcome = loop {
-            let part = PageRequest {
-                limit: Some(self.limit),
-                continuation: place.continuation.clone(),
-            };
+            let part =
+                PageRequest { limit: Some(self.limit), continuation: place.continuation.clone() };
             let call =
                 (self.query.fetch)(self.ctx.clone(), Arc::clone(customer), site.clone(), part);
             let page = match self.within_deadline(call).await {
@@ -480,10 +481,8 @@ impl<T: Send + 'static> Source<T> {
     }
 
     fn untouched(&self, account: &Account, customer: &Arc<Customer>, site: &str) -> Gathered<T> {
-        let report = SourceReport {
-            site_id: Some(site.to_owned()),
-            ..SourceReport::unasked(account, None)
-        };
+        let report =
+            SourceReport { site_id: Some(site.to_owned()), ..SourceReport::unasked(account, None) };
         Gathered::empty(report, customer, Some(site.to_owned()))
     }
 }

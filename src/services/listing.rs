@@ -109,20 +109,26 @@ pub enum Verdict {
 impl Completeness {
     /// Counts the sources.
     pub fn of(sources: &[SourceReport]) -> Self {
-        let count = |status| sources.iter().filter(|source| source.status == status).count();
-        let (ok, stale) = (count(SourceStatus::Ok), count(SourceStatus::Stale));
-        let (failed, skipped) = (count(SourceStatus::Failed), count(SourceStatus::Skipped));
+        Self::count(sources.iter().map(|source| source.status))
+    }
+
+    /// Counts the sources by their status.
+    pub fn count(sources: impl Iterator<Item = SourceStatus>) -> Self {
+        let (mut ok, mut stale, mut failed, mut skipped) = (0, 0, 0, 0);
+        for status in sources {
+            match status {
+                SourceStatus::Ok => ok += 1,
+                SourceStatus::Stale => stale += 1,
+                SourceStatus::Failed => failed += 1,
+                SourceStatus::Skipped => skipped += 1,
+            }
+        }
         let status = match (failed, ok + stale) {
             (0, _) => CompletenessStatus::Complete,
             (_, 0) => CompletenessStatus::Failed,
             _ => CompletenessStatus::Partial,
         };
-        Self { status, requested: sources.len(), ok, stale, failed, skipped }
-    }
-
-    /// Whether nothing that should have answered is missing.
-    pub fn is_whole(&self) -> bool {
-        self.status == CompletenessStatus::Complete
+        Self { status, requested: ok + stale + failed + skipped, ok, stale, failed, skipped }
     }
 }
 
@@ -208,13 +214,9 @@ mod tests {
 
     #[test]
     fn one_answer_is_enough_unless_partial_answers_are_denied() {
-        let sources =
-            || vec![source(SourceStatus::Ok, None), failed(ProblemCode::UpstreamTimeout)];
+        let sources = || vec![source(SourceStatus::Ok, None), failed(ProblemCode::UpstreamTimeout)];
         assert_eq!(code_of(sources(), Verdict::AllowPartial), None);
-        assert_eq!(
-            code_of(sources(), Verdict::DenyPartial),
-            Some(ProblemCode::UpstreamTimeout)
-        );
+        assert_eq!(code_of(sources(), Verdict::DenyPartial), Some(ProblemCode::UpstreamTimeout));
     }
 
     #[test]

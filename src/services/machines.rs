@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{Action, CallContext, Machine, NameOrId, PowerAction},
-    upstream,
+    upstream::daas,
 };
 
 /// Machines: finding them, and acting on one.
@@ -102,11 +102,11 @@ impl Machines {
             Box::pin(async move {
                 let site = Option::ok_or(site, Error::Internal)?;
                 let within = match machines.as_ref() {
-                    MachineScope::All => upstream::MachineScope::All,
-                    MachineScope::Catalog(name) => upstream::MachineScope::Catalog(
+                    MachineScope::All => daas::MachineScope::All,
+                    MachineScope::Catalog(name) => daas::MachineScope::Catalog(
                         core.catalog_id(&ctx, &customer, &site, name).await?,
                     ),
-                    MachineScope::Group(name) => upstream::MachineScope::Group(
+                    MachineScope::Group(name) => daas::MachineScope::Group(
                         core.group_id(&ctx, &customer, &site, name).await?,
                     ),
                 };

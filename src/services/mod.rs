@@ -24,7 +24,7 @@ pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
 pub use catalogs::Catalogs;
 pub use core::{Core, CoreParts};
 pub use directory::{Account, Directory, Scope, Wildcard};
-pub use error::{Candidate, Error};
+pub use error::{Candidate, Error, UpstreamFault};
 pub use fanout::{Event, Listing, Paging};
 pub use listing::{
     Completeness, CompletenessStatus, ListPage, Located, SourceReport, SourceStatus, Verdict,
@@ -33,6 +33,8 @@ pub use machines::{IfInUse, MachineFilter, MachineScope, Machines, PowerOutcome,
 pub use platform::{NewNotification, Platform};
 pub use sessions::{LogoffOutcome, SessionFilter, Sessions};
 pub use sites::Sites;
+
+pub use crate::upstream::{HealthStatus, ServiceHealth, TokenState, TokenStatus};
 
 /// Every use case, ready to be called.
 #[derive(Clone, Debug)]

@@ -5,14 +5,11 @@
 
 use std::sync::Arc;
 
-use super::{
-    Candidate, Core, Error,
-    core::same_name,
-};
+use super::{Candidate, Core, Error, core::same_name};
 use crate::{
     config::Customer,
     domain::{CallContext, Machine, NameOrId, Page, PageRequest, SiteId},
-    upstream::{Error as UpstreamError, MachineName},
+    upstream::daas::MachineName,
 };
 
 impl Core {
@@ -59,11 +56,7 @@ impl Core {
         site: &SiteId,
         wanted: &NameOrId,
     ) -> Result<NameOrId, Error> {
-        one_of(wanted, async |part| {
-            let page = self.upstream.daas.machine_catalogs(ctx, customer, site, &part).await?;
-            Ok(page.map(|c| Named { id: c.id, name: c.name, full_name: c.full_name }))
-        })
-        .await
+        self.one_named(ctx, customer, site, Kind::Catalog, wanted).await
     }
 
     /// The id of the delivery group of that id or name.
@@ -74,12 +67,51 @@ impl Core {
         site: &SiteId,
         wanted: &NameOrId,
     ) -> Result<NameOrId, Error> {
-        one_of(wanted, async |part| {
-            let page = self.upstream.daas.delivery_groups(ctx, customer, site, &part).await?;
-            Ok(page.map(|g| Named { id: g.id, name: g.name, full_name: g.full_name }))
-        })
-        .await
+        self.one_named(ctx, customer, site, Kind::Group, wanted).await
     }
+
+    /// Looks for a name in a whole list, part by part.
+    async fn one_named(
+        &self,
+        ctx: &CallContext,
+        customer: &Arc<Customer>,
+        site: &SiteId,
+        kind: Kind,
+        wanted: &NameOrId,
+    ) -> Result<NameOrId, Error> {
+        if wanted.is_id() {
+            return Ok(wanted.clone());
+        }
+        let daas = &self.upstream.daas;
+        let mut found = Vec::new();
+        let mut part = PageRequest { limit: Some(WHOLE_PART), continuation: None };
+        loop {
+            let page = match kind {
+                Kind::Catalog => daas
+                    .machine_catalogs(ctx, customer, site, &part)
+                    .await?
+                    .map(|c| Named { id: c.id, name: c.name, full_name: c.full_name }),
+                Kind::Group => daas
+                    .delivery_groups(ctx, customer, site, &part)
+                    .await?
+                    .map(|g| Named { id: g.id, name: g.name, full_name: g.full_name }),
+            };
+            found.extend(page.items.into_iter().filter(|named| named.is(wanted.as_str())));
+            match page.continuation {
+                Some(token) if Some(&token) != part.continuation.as_ref() => {
+                    part.continuation = Some(token);
+                }
+                _ => return only(found),
+            }
+        }
+    }
+}
+
+/// What is kept in short lists and named by people.
+#[derive(Clone, Copy)]
+enum Kind {
+    Catalog,
+    Group,
 }
 
 struct Named {
@@ -94,26 +126,7 @@ impl Named {
     }
 }
 
-/// Looks for a name in a whole list, part by part.
-async fn one_of(
-    wanted: &NameOrId,
-    mut list: impl AsyncFnMut(PageRequest) -> Result<Page<Named>, UpstreamError>,
-) -> Result<NameOrId, Error> {
-    if wanted.is_id() {
-        return Ok(wanted.clone());
-    }
-    let mut found = Vec::new();
-    let mut part = PageRequest { limit: Some(WHOLE_PART), continuation: None };
-    loop {
-        let page = list(part.clone()).await?;
-        found.extend(page.items.into_iter().filter(|named| named.is(wanted.as_str())));
-        match page.continuation {
-            Some(token) if Some(&token) != part.continuation.as_ref() => {
-                part.continuation = Some(token);
-            }
-            _ => break,
-        }
-    }
+fn only(mut found: Vec<Named>) -> Result<NameOrId, Error> {
     match found.len() {
         0 => Err(Error::NotFound),
         1 => NameOrId::try_from(found.remove(0).id).map_err(|_| Error::NotFound),

@@ -7,11 +7,8 @@ use super::{
     core::{detached, same_name},
     fanout::{FetchFuture, Query},
 };
-use crate::{
-    domain::{
-        Action, CallContext, Notification, NotificationContent, Page, ResourceLocation,
-        ServiceState,
-    },
+use crate::domain::{
+    Action, CallContext, Notification, NotificationContent, Page, ResourceLocation, ServiceState,
 };
 
 /// Citrix Cloud's platform services: resource locations, service states, notifications.
@@ -55,13 +52,12 @@ impl Platform {
         paging: Paging,
     ) -> Result<Listing<ResourceLocation>, Error> {
         let cloud = self.core.upstream.cloud.clone();
-        let fetch =
-            Arc::new(move |ctx, customer, _, _| -> FetchFuture<ResourceLocation> {
-                let cloud = cloud.clone();
-                Box::pin(async move {
-                    Ok(Page::whole(cloud.resource_locations(&ctx, &customer).await?))
-                })
-            });
+        let fetch = Arc::new(move |ctx, customer, _, _| -> FetchFuture<ResourceLocation> {
+            let cloud = cloud.clone();
+            Box::pin(
+                async move { Ok(Page::whole(cloud.resource_locations(&ctx, &customer).await?)) },
+            )
+        });
         Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep: None })
     }
 
@@ -79,9 +75,7 @@ impl Platform {
         let cloud = self.core.upstream.cloud.clone();
         let fetch = Arc::new(move |ctx, customer, _, _| -> FetchFuture<ServiceState> {
             let cloud = cloud.clone();
-            Box::pin(
-                async move { Ok(Page::whole(cloud.service_states(&ctx, &customer).await?)) },
-            )
+            Box::pin(async move { Ok(Page::whole(cloud.service_states(&ctx, &customer).await?)) })
         });
         let keep = state.map(|wanted| -> super::fanout::Keep<ServiceState> {
             Arc::new(move |item: &ServiceState| {

@@ -7,10 +7,8 @@ use super::{
     core::{detached, same_name},
     fanout::{FetchFuture, Keep, Query},
 };
-use crate::{
-    domain::{
-        Action, CallContext, NameOrId, Session, SessionAction, SessionId, SessionMessage,
-    },
+use crate::domain::{
+    Action, CallContext, NameOrId, Session, SessionAction, SessionId, SessionMessage,
 };
 
 /// Sessions: finding them, and acting on one.
@@ -167,9 +165,8 @@ impl SessionFilter {
 
     /// Whether the session is like that at this time.
     pub fn matches(&self, session: &Session, now: Timestamp) -> bool {
-        let is_state = |wanted: &str| {
-            session.state.as_deref().is_some_and(|state| same_name(state, wanted))
-        };
+        let is_state =
+            |wanted: &str| session.state.as_deref().is_some_and(|state| same_name(state, wanted));
         let on_machine = |wanted: &str| {
             let wanted = wanted.to_lowercase().replace('|', "\\");
             session.machine.as_ref().is_some_and(|machine| {

@@ -1,13 +1,9 @@
 use std::sync::Arc;
 
 use super::{
-    Core, Error, Listing, Located, Paging, Scope, Wildcard,
-    core::matching,
-    fanout::Query,
+    Core, Error, Listing, Located, Paging, Scope, Wildcard, core::matching, fanout::Query,
 };
-use crate::{
-    domain::{Action, CallContext, Me, NameOrId, Page, Site},
-};
+use crate::domain::{Action, CallContext, Me, NameOrId, Page, Site};
 
 /// Sites, and the administrator behind a customer's credential.
 #[derive(Clone, Debug)]
@@ -31,13 +27,14 @@ impl Sites {
         paging: Paging,
     ) -> Result<Listing<Site>, Error> {
         let core = Arc::clone(&self.core);
-        let fetch = Arc::new(move |ctx: CallContext, customer, _, _| -> super::fanout::FetchFuture<Site> {
-            let core = Arc::clone(&core);
-            Box::pin(async move {
-                let sites = core.fresh_sites(&ctx, &customer).await?;
-                Ok(Page::whole(sites.to_vec()))
-            })
-        });
+        let fetch =
+            Arc::new(move |ctx: CallContext, customer, _, _| -> super::fanout::FetchFuture<Site> {
+                let core = Arc::clone(&core);
+                Box::pin(async move {
+                    let sites = core.fresh_sites(&ctx, &customer).await?;
+                    Ok(Page::whole(sites.to_vec()))
+                })
+            });
         Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep: None })
     }
 

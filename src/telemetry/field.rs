@@ -10,6 +10,8 @@ pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
 pub const HTTP_RESPONSE_BODY_SIZE: &str = "http.response.body.size";
 /// Why it failed: a problem code, or a kind of transport fault.
 pub const ERROR_TYPE: &str = "error.type";
+/// What lay behind the failure, in our words.
+pub const ERROR_CAUSE: &str = "error.cause";
 /// Path of the request, without the query.
 pub const URL_PATH: &str = "url.path";
 /// Who sent the request: the address that the connection came from, or what a trusted proxy said.

@@ -1,0 +1,109 @@
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tokio::time::Instant;
+
+use super::{ApiState, Deadlines, list::Format, problem::Problem};
+use crate::{
+    auth::Credential,
+    domain::{AppName, CallContext, ProblemCode, RequestId},
+};
+
+/// When a request came, and whether its deadline is the caller's own wish.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    /// When the request came.
+    pub(crate) received: Instant,
+    /// Whether the caller asked for the deadline.
+    pub(crate) asked: bool,
+}
+
+/// The app of a request, for the access line.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownApp(pub(crate) AppName);
+
+/// Lets nothing through to the routes under `/v1` that has no accepted credential. The body has
+/// not been read yet.
+pub(crate) async fn authenticate(
+    State(api): State<ApiState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (ctx, deadline) = match context(&api, &request) {
+        Ok(found) => found,
+        Err(problem) => return problem.into_response(),
+    };
+    let app = KnownApp(ctx.principal.app.clone());
+    request.extensions_mut().insert(deadline);
+    request.extensions_mut().insert(ctx.clone());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(app);
+    note_upstream(&ctx, response.headers_mut());
+    response
+}
+
+fn context(api: &ApiState, request: &Request) -> Result<(CallContext, Deadline), Problem> {
+    let headers = request.headers();
+    let credential = Credential::from_headers(headers)
+        .map_err(|error| Problem::invalid_at("/Authorization", error.to_string()))?;
+    let principal = api.authenticator.authenticate(credential.as_ref())?;
+    if Format::wanted(headers).is_none() {
+        let detail = "every answer here is JSON; Accept rules it out";
+        return Err(Problem::new(ProblemCode::NotAcceptable, detail));
+    }
+    let (received, asked) = (Instant::now(), asked_deadline(headers, api.deadlines)?);
+    let deadline = received + asked.unwrap_or(api.deadlines.default);
+    let request_id =
+        request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
+    let mut ctx = CallContext::new(Arc::new(principal), deadline, request_id);
+    ctx.on_behalf_of = headers
+        .get(&ON_BEHALF_OF)
+        .and_then(|value| value.to_str().ok())
+        .filter(|value| !value.is_empty() && value.len() <= MAX_ON_BEHALF_OF)
+        .map(ToOwned::to_owned);
+    Ok((ctx, Deadline { received, asked: asked.is_some() }))
+}
+
+/// The deadline the caller asks for.
+fn asked_deadline(
+    headers: &HeaderMap,
+    limits: Deadlines,
+) -> Result<Option<std::time::Duration>, Problem> {
+    let Some(value) = headers.get(&DEADLINE) else { return Ok(None) };
+    let millis = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let asked = millis.map(std::time::Duration::from_millis);
+    asked.filter(|asked| !asked.is_zero() && *asked <= limits.max).map(Some).ok_or_else(|| {
+        let max = limits.max.as_millis();
+        Problem::invalid_at(
+            "/Cwsgate-Deadline-Ms",
+            format!("Cwsgate-Deadline-Ms must be a whole number of milliseconds from 1 to {max}"),
+        )
+    })
+}
+
+/// Says under which id Citrix knows the request, and whether it was Citrix at all.
+fn note_upstream(ctx: &CallContext, headers: &mut HeaderMap) {
+    if ctx.asked_upstream()
+        && let Ok(id) = HeaderValue::try_from(ctx.transaction_id.to_string())
+    {
+        headers.insert(TRANSACTION_ID, id);
+    }
+    if ctx.simulated() {
+        headers.insert(UPSTREAM, HeaderValue::from_static("simulator"));
+    }
+    // An answer depends on who asks.
+    headers.append(header::VARY, HeaderValue::from_static("Authorization, X-Api-Key, Accept"));
+}
+
+const DEADLINE: HeaderName = HeaderName::from_static("cwsgate-deadline-ms");
+const ON_BEHALF_OF: HeaderName = HeaderName::from_static("cwsgate-on-behalf-of");
+const TRANSACTION_ID: HeaderName = HeaderName::from_static("citrix-transactionid");
+const UPSTREAM: HeaderName = HeaderName::from_static("cwsgate-upstream");
+
+/// Longest name of a person that is taken over.
+const MAX_ON_BEHALF_OF: usize = 256;

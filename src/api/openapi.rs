@@ -1,0 +1,258 @@
+//! The OpenAPI 3.1 document, from the handlers themselves.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use utoipa::{
+    IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
+    openapi::{
+        Content, RefOr, Response, ResponseBuilder,
+        security::{
+            ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+        },
+    },
+};
+
+use super::problem::ProblemView;
+use crate::domain::ProblemCode;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "cwsgate",
+        description = include_str!("openapi.md"),
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(ProblemView)),
+    modifiers(&Security),
+    tags(
+        (name = "machines", description = "Find machines, switch them on and off, restart them, put them into maintenance."),
+        (name = "sessions", description = "Find users' sessions, end them, disconnect them, send messages."),
+        (name = "catalogs", description = "Machine catalogs (how machines are made) and delivery groups (who gets them)."),
+        (name = "customers", description = "Customers, their sites, services and notifications, regions, and the caller itself."),
+    ),
+)]
+struct Base;
+
+/// The document without its paths.
+pub(super) fn base() -> utoipa::openapi::OpenApi {
+    Base::openapi()
+}
+
+/// The whole document as it is served.
+pub fn document() -> Value {
+    finish(super::routes().into_openapi())
+}
+
+/// Puts the last touches to a document: paths where they are served, short schema names and
+/// examples.
+pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Value {
+    let mut value = serde_json::to_value(document).unwrap_or_default();
+    if let Some(paths) = value.get_mut("paths").and_then(Value::as_object_mut) {
+        *paths = std::mem::take(paths)
+            .into_iter()
+            .map(|(path, item)| (format!("/v1{path}"), item))
+            .collect();
+    }
+    rename_schemas(&mut value);
+    add_examples(&mut value);
+    value
+}
+
+/// The document as YAML.
+pub fn to_yaml(document: &Value) -> String {
+    yaml_serde::to_string(document).unwrap_or_default()
+}
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key of this gateway."))
+            .build();
+        let header = ApiKey::Header(ApiKeyValue::with_description(
+            "X-Api-Key",
+            "An API key of this gateway, for clients that cannot set Authorization.",
+        ));
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("apiKey", SecurityScheme::ApiKey(header));
+        document.security = Some(vec![
+            SecurityRequirement::new("bearer", Vec::<String>::new()),
+            SecurityRequirement::new("apiKey", Vec::<String>::new()),
+        ]);
+    }
+}
+
+/// Declares which problems a kind of call can answer with.
+macro_rules! problem_responses {
+    ($(#[$doc:meta])* $name:ident: $($code:ident),* $(,)?) => {
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                responses(&[$(ProblemCode::$code),*])
+            }
+        }
+    };
+}
+
+problem_responses! {
+    /// What any reading call can fail with.
+    ReadProblems:
+    InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, PolicyDenied,
+    NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, Internal, UpstreamError,
+    UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable,
+    UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
+    UpstreamTimeout, DeadlineExceeded,
+}
+problem_responses! {
+    /// What a list can fail with.
+    ListProblems:
+    InvalidRequest, UnknownParameter, InvalidPageToken, CredentialsMissing, CredentialsInvalid,
+    PolicyDenied, NotFound, NotAcceptable, AmbiguousName, Internal, UpstreamError,
+    UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable,
+    UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
+    UpstreamTimeout, DeadlineExceeded,
+}
+problem_responses! {
+    /// What a change can fail with.
+    WriteProblems:
+    InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, PolicyDenied,
+    NotFound, NotAcceptable, PayloadTooLarge, UnsupportedMediaType, Internal, UpstreamError,
+    UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable, UpstreamRateLimited,
+    UpstreamTokenUnavailable, CredentialQuarantined, DeadlineExceeded, OutcomeUnknown,
+}
+problem_responses! {
+    /// What an action on a machine or session can fail with.
+    ActionProblems:
+    InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, PolicyDenied,
+    NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, MachineInUse, MachineInMaintenanceMode,
+    OperationInProgress, PayloadTooLarge, UnsupportedMediaType, ActionNotSupported, Internal,
+    UpstreamError, UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden,
+    UpstreamUnavailable, UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined,
+    SiteHibernated, UpstreamTimeout, DeadlineExceeded, OutcomeUnknown,
+}
+
+/// One response a status, naming every code that can come with it.
+fn responses(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.status()).or_default().push(*code);
+    }
+    by_status
+        .into_iter()
+        .map(|(status, codes)| {
+            let lines: Vec<_> =
+                codes.iter().map(|code| format!("`{code}`: {}", code.title())).collect();
+            let schema = RefOr::Ref(utoipa::openapi::Ref::from_schema_name("Problem"));
+            let response = ResponseBuilder::new()
+                .description(lines.join("; "))
+                .content("application/problem+json", Content::new(Some(schema)))
+                .build();
+            (status.to_string(), RefOr::T(response))
+        })
+        .collect()
+}
+
+/// Generic types get names such as `ListView_ItemView_Machine`; clients want `MachineList`.
+fn rename_schemas(document: &mut Value) {
+    let Some(schemas) = document.pointer("/components/schemas").and_then(Value::as_object) else {
+        return;
+    };
+    let renamed: Vec<(String, String)> = schemas
+        .keys()
+        .map(|name| (name.clone(), short_name(name)))
+        .filter(|(from, to)| from != to)
+        .collect();
+    if let Some(schemas) =
+        document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
+    {
+        for (from, to) in &renamed {
+            if let Some(schema) = schemas.remove(from) {
+                schemas.insert(to.clone(), schema);
+            }
+        }
+    }
+    let references = renamed
+        .into_iter()
+        .map(|(from, to)| (reference(&from), reference(&to)))
+        .collect::<BTreeMap<_, _>>();
+    rename_references(document, &references);
+}
+
+fn short_name(name: &str) -> String {
+    if let Some(of) = name.strip_prefix("ListView_") {
+        return format!("{}List", short_name(of).trim_end_matches("Item"));
+    }
+    if let Some(of) = name.strip_prefix("ItemView_") {
+        return format!("{of}Item");
+    }
+    name.strip_suffix("View").unwrap_or(name).to_owned()
+}
+
+fn reference(name: &str) -> String {
+    format!("#/components/schemas/{name}")
+}
+
+fn rename_references(value: &mut Value, references: &BTreeMap<String, String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                match value {
+                    Value::String(text) if key == "$ref" => {
+                        if let Some(to) = references.get(text.as_str()) {
+                            text.clone_from(to);
+                        }
+                    }
+                    value => rename_references(value, references),
+                }
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                rename_references(value, references);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Puts an answer that the gateway really gave beside each operation.
+fn add_examples(document: &mut Value) {
+    let examples: BTreeMap<String, Value> =
+        serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
+    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
+    let operations = paths.values_mut().filter_map(Value::as_object_mut).flatten();
+    for (_, operation) in operations {
+        let Some(id) = operation.get("operationId").and_then(Value::as_str) else { continue };
+        let Some(example) = examples.get(id) else { continue };
+        let status = example.get("status").and_then(Value::as_u64).unwrap_or(200);
+        let pointer = format!("/responses/{status}/content/application~1json");
+        if let Some(content) = operation.pointer_mut(&pointer).and_then(Value::as_object_mut)
+            && let Some(body) = example.get("body")
+        {
+            content.insert("example".to_owned(), body.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schema_names_are_short_and_every_reference_has_its_schema() {
+        let document = document();
+        let schemas = document.pointer("/components/schemas").unwrap().as_object().unwrap();
+        assert!(schemas.contains_key("MachineList") && schemas.contains_key("Problem"));
+        let text = document.to_string();
+        for part in text.split("\"#/components/schemas/").skip(1) {
+            let name = part.split('"').next().unwrap();
+            assert!(schemas.contains_key(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The REST API, one file per resource.
+
+mod accounts;
+mod catalogs;
+mod machines;
+mod paths;
+mod platform;
+mod sessions;
+mod sites;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::ApiState;
+
+/// Every documented route under `/v1`.
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts::show_whoami))
+        .routes(routes!(accounts::list_regions))
+        .routes(routes!(accounts::list_customers))
+        .routes(routes!(accounts::show_customer))
+        .routes(routes!(platform::list_resource_locations))
+        .routes(routes!(platform::list_service_states))
+        .routes(routes!(platform::create_notification))
+        .routes(routes!(sites::show_me))
+        .routes(routes!(sites::list_sites))
+        .routes(routes!(sites::show_site))
+        .routes(routes!(catalogs::list_machine_catalogs))
+        .routes(routes!(catalogs::show_machine_catalog))
+        .routes(routes!(catalogs::list_delivery_groups))
+        .routes(routes!(catalogs::show_delivery_group))
+        .routes(routes!(machines::list_all_machines))
+        .routes(routes!(machines::list_machines))
+        .routes(routes!(machines::list_catalog_machines))
+        .routes(routes!(machines::list_group_machines))
+        .routes(routes!(machines::show_machine))
+        .routes(routes!(machines::start_machine))
+        .routes(routes!(machines::shutdown_machine))
+        .routes(routes!(machines::reboot_machine))
+        .routes(routes!(machines::suspend_machine))
+        .routes(routes!(machines::resume_machine))
+        .routes(routes!(machines::set_machine_maintenance))
+        .routes(routes!(machines::clear_machine_maintenance))
+        .routes(routes!(sessions::list_all_sessions))
+        .routes(routes!(sessions::list_sessions))
+        .routes(routes!(sessions::show_session))
+        .routes(routes!(sessions::logoff_session))
+        .routes(routes!(sessions::disconnect_session))
+        .routes(routes!(sessions::hide_session))
+        .routes(routes!(sessions::unhide_session))
+        .routes(routes!(sessions::send_session_message))
+}
