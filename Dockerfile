@@ -3,7 +3,8 @@
 # The gateway in an image that holds the program, CA certificates and nothing else to run:
 #
 #   docker build -t cwsgate .
-#   docker run -p 8443:8443 -v ./config:/etc/cwsgate:ro -v cwsgate:/var/lib/cwsgate cwsgate
+#   docker run -p 8443:8443 -v ./config:/etc/cwsgate:ro \
+#       -v cwsgate:/var/lib/cwsgate -e CWSGATE_DATABASE__URL=sqlite:/var/lib/cwsgate/cwsgate.db cwsgate
 
 # --- build -------------------------------------------------------------------------------------
 # The same toolchain as rust-toolchain.toml, which is not copied: it would make rustup fetch
@@ -38,11 +39,10 @@ LABEL org.opencontainers.image.title="cwsgate" \
 
 COPY --from=build /src/target/dist/cwsgate /cwsgate
 
-# The only place the program writes to: its secret is made here, beside the database, when the
-# configuration names none. The rest of the file system may be read-only.
+# A place to write to, for who keeps the database here; all else may be read-only. Not set as
+# the default: variables stand above the file, and this one would hide a PostgreSQL named there.
 COPY --from=build --chown=nonroot:nonroot /data /var/lib/cwsgate
 VOLUME ["/var/lib/cwsgate"]
-ENV CWSGATE_DATABASE__URL=sqlite:/var/lib/cwsgate/cwsgate.db
 
 # Configuration is mounted, secrets are mounted or come from the environment at run time: an
 # image layer keeps forever what was once in it.
@@ -51,7 +51,9 @@ WORKDIR /etc/cwsgate
 # By number, so that a platform that insists on a user other than root can tell.
 USER 65532:65532
 
-# The public listener. The admin listener stays on the container's own loopback.
+# The public listener: the built-in default is loopback, where nobody outside of the container
+# would reach it. The admin listener does stay on the container's own loopback.
+ENV CWSGATE_SERVER__LISTEN=0.0.0.0:8443
 EXPOSE 8443
 
 # No shell and no curl here: the program asks its own readiness probe.
