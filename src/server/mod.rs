@@ -33,6 +33,8 @@ mod limits;
 mod refusal;
 mod socket;
 mod target;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use accept::{Drained, Server};
