@@ -8,6 +8,7 @@ pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod net;
+pub mod server;
 pub mod services;
 pub mod telemetry;
 pub mod upstream;

@@ -1,0 +1,220 @@
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{extract::Request, response::Response};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    task::{JoinError, JoinSet},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Limits, RenderRefusal,
+    connection::{End, Protocol},
+    edge::{Edge, Rules},
+    watch::Watch,
+};
+use crate::telemetry::Metrics;
+
+/// Serves HTTP/1.1 and HTTP/2 (prior knowledge) on one listener within [`Limits`].
+#[derive(Debug)]
+pub struct Server {
+    rules: Arc<Rules>,
+    protocol: Arc<Protocol>,
+}
+
+/// How a drain went, in connections that were open when it began.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Drained {
+    /// Finished what they were doing, or had nothing to do.
+    pub finished: usize,
+    /// Were cut at the end of `drain_timeout`.
+    pub aborted: usize,
+}
+
+impl Server {
+    /// A server that answers what it turns away with `refuse` and counts into `metrics`.
+    pub fn new(limits: Limits, refuse: RenderRefusal, metrics: Metrics) -> Self {
+        Self {
+            protocol: Arc::new(Protocol::new(&limits)),
+            rules: Arc::new(Rules {
+                limits,
+                refuse,
+                may_end_in_slash: Arc::new(|_| false),
+                metrics,
+            }),
+        }
+    }
+
+    /// Names the paths that may end in a slash. Elsewhere a final slash is an empty segment and
+    /// refused; only one is ever allowed.
+    #[must_use]
+    pub fn with_final_slash(
+        self,
+        may_end_in_slash: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let rules = Rules {
+            limits: self.rules.limits.clone(),
+            refuse: Arc::clone(&self.rules.refuse),
+            may_end_in_slash: Arc::new(may_end_in_slash),
+            metrics: self.rules.metrics.clone(),
+        };
+        Self { rules: Arc::new(rules), ..self }
+    }
+
+    /// Accepts connections until `shutdown` is cancelled, then stops listening and returns when
+    /// every connection has finished, at the latest after `drain_timeout`.
+    ///
+    /// A panic costs its connection (HTTP/1) or stream (HTTP/2) only. Errors of `accept` such as
+    /// running out of file descriptors are waited out.
+    pub async fn serve<S>(
+        &self,
+        listener: TcpListener,
+        service: S,
+        shutdown: CancellationToken,
+    ) -> Drained
+    where
+        S: tower::Service<Request, Response = Response, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        self.run(listener, service, shutdown).await
+    }
+
+    pub(super) async fn run<L, S>(
+        &self,
+        mut listener: L,
+        service: S,
+        shutdown: CancellationToken,
+    ) -> Drained
+    where
+        L: Listen,
+        S: tower::Service<Request, Response = Response, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        let mut connections = JoinSet::new();
+        let mut pause = MIN_PAUSE;
+        loop {
+            let has_room = connections.len() < self.rules.limits.max_connections;
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(ended) = connections.join_next() => self.ended(&ended),
+                accepted = listener.accept(), if has_room => match accepted {
+                    Ok((io, peer)) => {
+                        pause = MIN_PAUSE;
+                        connections.spawn(self.connection(io, peer, service.clone(), &shutdown));
+                    }
+                    Err(error) if is_of_one_connection(&error) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, pause_ms = pause.as_millis(), "cannot accept");
+                        tokio::select! {
+                            () = shutdown.cancelled() => break,
+                            () = sleep(pause) => {}
+                        }
+                        pause = (pause * 2).min(MAX_PAUSE);
+                    }
+                },
+            }
+        }
+        drop(listener);
+        self.drain(connections).await
+    }
+
+    fn connection<I, S>(
+        &self,
+        io: I,
+        peer: SocketAddr,
+        service: S,
+        shutdown: &CancellationToken,
+    ) -> impl Future<Output = End> + Send + use<I, S>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: tower::Service<Request, Response = Response, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        let rules = Arc::clone(&self.rules);
+        let protocol = Arc::clone(&self.protocol);
+        let shutdown = shutdown.clone();
+        async move {
+            let _open = rules.metrics.connection_opened();
+            let watch = Watch::new(&rules.limits);
+            let edge = Edge { service, rules, watch, peer };
+            protocol.serve(io, edge, shutdown).await
+        }
+    }
+
+    async fn drain(&self, mut connections: JoinSet<End>) -> Drained {
+        let mut finished = 0;
+        let drained = async {
+            while let Some(ended) = connections.join_next().await {
+                self.ended(&ended);
+                finished += 1;
+            }
+        };
+        let in_time = tokio::time::timeout(self.rules.limits.drain_timeout, drained).await.is_ok();
+        let aborted = connections.len();
+        if !in_time {
+            tracing::warn!(connections = aborted, "connections cut at the end of the drain");
+            connections.shutdown().await;
+        }
+        Drained { finished, aborted }
+    }
+
+    fn ended(&self, ended: &Result<End, JoinError>) {
+        let label = match ended {
+            Ok(end) => {
+                if let End::Failed(error) = end {
+                    tracing::debug!(%error, "connection failed");
+                }
+                end.label()
+            }
+            Err(error) if error.is_panic() => {
+                tracing::error!("a connection panicked");
+                Some("panic")
+            }
+            Err(_) => None,
+        };
+        if let Some(label) = label {
+            self.rules.metrics.connection_closed(label);
+        }
+    }
+}
+
+/// Where connections come from.
+pub(super) trait Listen: Send {
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, SocketAddr)>> + Send;
+}
+
+impl Listen for TcpListener {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = TcpListener::accept(self).await?;
+        // Answers are written whole: waiting to fill a segment only adds latency.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        Ok((stream, peer))
+    }
+}
+
+/// Whether only the connection that was being accepted has failed.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Pauses after an error of the listener itself: long enough not to spin, short enough that the
+/// backlog does not fill.
+const MIN_PAUSE: Duration = Duration::from_millis(5);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
