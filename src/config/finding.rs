@@ -5,11 +5,12 @@ use std::{fmt, path::PathBuf};
 pub struct Finding {
     /// Whether it stops a start, stops one customer, or is only worth knowing.
     pub severity: Severity,
-    /// The file, or `None` for an environment variable.
+    /// The file; `None` for an environment variable, or where there is no file.
     pub file: Option<PathBuf>,
     /// Line in that file, from 1.
     pub line: Option<usize>,
-    /// The key with its section, such as `customers.acme.client_id`.
+    /// The key with its section, such as `customers.acme.client_id`, or the environment variable;
+    /// empty where it is about the file as a whole.
     pub key: String,
     /// What is wrong.
     pub problem: String,
@@ -22,7 +23,7 @@ pub struct Finding {
 pub enum Severity {
     /// Works, but should not stay.
     Warning,
-    /// Makes one customer unusable.
+    /// Makes one customer or store unusable.
     Customer,
     /// Keeps the gateway from starting.
     Error,
@@ -38,8 +39,12 @@ impl fmt::Display for Finding {
         match (&self.file, self.line) {
             (Some(file), Some(line)) => write!(f, "{}:{line}: ", file.display())?,
             (Some(file), None) => write!(f, "{}: ", file.display())?,
-            (None, _) => f.write_str("environment: ")?,
+            (None, _) => {}
         }
-        write!(f, "{word}: {}: {} ({})", self.key, self.problem, self.fix)
+        write!(f, "{word}: ")?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        write!(f, "{} ({})", self.problem, self.fix)
     }
 }
