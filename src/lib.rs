@@ -3,6 +3,8 @@
 //! Each folder is a room with one concept; imports between rooms point one way only
 //! (`docs/architecture.md` has the picture, `tests/it/architecture.rs` holds it true).
 
+pub mod auth;
+pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod upstream;

@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 
@@ -156,6 +159,14 @@ impl KeyHash {
         let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
         let digest = <[u8; 32]>::try_from(bytes).ok().filter(|_| digits.len() == 64)?;
         Some(Self { id: id.to_owned(), digest, expires: None })
+    }
+}
+
+/// As the configuration keeps it; [`KeyHash::parse`] reads it, expiry apart.
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{HASH_PREFIX}{}_", self.id)?;
+        self.digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -331,7 +342,7 @@ fn hash(field: &Field<'_>) -> Option<KeyHash> {
 }
 
 /// What the hash of every key starts with.
-pub(crate) const HASH_PREFIX: &str = "cwsgate_hash_";
+const HASH_PREFIX: &str = "cwsgate_hash_";
 
 /// Keys of one app that may be valid at a time: the old and the new one.
 const MAX_LIVE_KEYS: usize = 2;

@@ -29,19 +29,25 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// The word for it in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Customer => "customer",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.severity {
-            Severity::Warning => "warning",
-            Severity::Customer => "customer",
-            Severity::Error => "error",
-        };
         match (&self.file, self.line) {
             (Some(file), Some(line)) => write!(f, "{}:{line}: ", file.display())?,
             (Some(file), None) => write!(f, "{}: ", file.display())?,
             (None, _) => {}
         }
-        write!(f, "{word}: ")?;
+        write!(f, "{}: ", self.severity.as_str())?;
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
