@@ -181,7 +181,10 @@ fn allowed_in_includes(context: &Context<'_>, mut table: Table) -> Table {
         let (problem, fix) = match (NAMED.contains(&section.as_str()), known) {
             (true, _) => return true,
             (false, true) => ("this cannot be included", "move it to the main file".to_owned()),
-            (false, false) => ("there is no such key", schema::instead_of(section, "")),
+            (false, false) => {
+                let fix = schema::one_of_or_nearest(section, NAMED.into_iter());
+                ("there is no such key", fix)
+            }
         };
         context.report(Severity::Customer, &entry.key, section, problem, fix);
         false
@@ -312,7 +315,12 @@ pub(super) fn read_text(path: &Path) -> Result<zeroize::Zeroizing<String>, &'sta
 
 fn report_syntax(context: &Context<'_>, severity: Severity, at: &Origin, error: &SyntaxError) {
     let problem = format!("column {}: {}", error.column, error.message);
-    context.report(severity, at, "", problem, "correct the TOML syntax of this line");
+    let fix = if error.message.starts_with("duplicate") {
+        "keep one of the two"
+    } else {
+        "correct the TOML syntax; strings stand in quotes"
+    };
+    context.report_syntax(severity, at, problem, fix);
 }
 
 /// Start of the names of variables that override keys.

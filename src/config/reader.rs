@@ -32,6 +32,8 @@ pub(super) struct Context<'a> {
     /// Whether the document has syntax errors, so that what is missing may only be unreadable.
     pub(super) incomplete: Cell<bool>,
     findings: RefCell<Vec<Finding>>,
+    /// Lines with syntax errors: what else is wrong with them follows from that.
+    garbled: RefCell<BTreeSet<(Option<PathBuf>, Option<usize>)>>,
     used: RefCell<BTreeSet<PathBuf>>,
 }
 
@@ -72,6 +74,7 @@ impl<'a> Context<'a> {
             base,
             incomplete: Cell::new(false),
             findings: RefCell::default(),
+            garbled: RefCell::default(),
             used: RefCell::default(),
         }
     }
@@ -85,8 +88,7 @@ impl<'a> Context<'a> {
         problem: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        let main = || self.main.as_ref().filter(|_| origin.variable.is_none());
-        let file = origin.file.as_ref().or_else(main).map(|file| file.to_path_buf());
+        let file = self.file_of(origin);
         let key = origin.variable.as_deref().unwrap_or(key);
         let finding = Finding {
             severity,
@@ -100,6 +102,18 @@ impl<'a> Context<'a> {
         if !findings.contains(&finding) {
             findings.push(finding);
         }
+    }
+
+    /// Puts a syntax error on record, in place of anything else about its line.
+    pub(super) fn report_syntax(
+        &self,
+        severity: Severity,
+        origin: &Origin,
+        problem: impl Into<String>,
+        fix: &str,
+    ) {
+        self.garbled.borrow_mut().insert((self.file_of(origin), origin.line));
+        self.report(severity, origin, "", problem, fix);
     }
 
     /// How many problems are on record; with [`Self::since`] tells those of one part.
@@ -128,7 +142,10 @@ impl<'a> Context<'a> {
     /// Everything on record: problems in the order in which they are best read, and files.
     pub(super) fn finish(self) -> (Vec<Finding>, BTreeSet<PathBuf>) {
         let mut findings = self.findings.into_inner();
-        let main = self.main;
+        let (main, garbled) = (self.main, self.garbled.into_inner());
+        findings.retain(|found| {
+            found.key.is_empty() || !garbled.contains(&(found.file.clone(), found.line))
+        });
         findings.sort_by(|a, b| {
             let place = |found: &Finding| {
                 let is_main = found.file.as_deref() == main.as_deref();
@@ -137,6 +154,11 @@ impl<'a> Context<'a> {
             place(a).cmp(&place(b))
         });
         (findings, self.used.into_inner())
+    }
+
+    fn file_of(&self, origin: &Origin) -> Option<PathBuf> {
+        let main = || self.main.as_ref().filter(|_| origin.variable.is_none());
+        origin.file.as_ref().or_else(main).map(|file| file.to_path_buf())
     }
 }
 
