@@ -5,11 +5,12 @@ use std::{fmt, path::PathBuf};
 pub struct Finding {
     /// Whether it stops a start, stops one customer, or is only worth knowing.
     pub severity: Severity,
-    /// The file, or `None` for an environment variable.
+    /// The file; `None` for an environment variable, or where there is no file.
     pub file: Option<PathBuf>,
     /// Line in that file, from 1.
     pub line: Option<usize>,
-    /// The key with its section, such as `customers.acme.client_id`.
+    /// The key with its section, such as `customers.acme.client_id`, or the environment variable;
+    /// empty where it is about the file as a whole.
     pub key: String,
     /// What is wrong.
     pub problem: String,
@@ -22,24 +23,34 @@ pub struct Finding {
 pub enum Severity {
     /// Works, but should not stay.
     Warning,
-    /// Makes one customer unusable.
+    /// Makes one customer or store unusable.
     Customer,
     /// Keeps the gateway from starting.
     Error,
 }
 
+impl Severity {
+    /// The word for it in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Customer => "customer",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.severity {
-            Severity::Warning => "warning",
-            Severity::Customer => "customer",
-            Severity::Error => "error",
-        };
         match (&self.file, self.line) {
             (Some(file), Some(line)) => write!(f, "{}:{line}: ", file.display())?,
             (Some(file), None) => write!(f, "{}: ", file.display())?,
-            (None, _) => f.write_str("environment: ")?,
+            (None, _) => {}
         }
-        write!(f, "{word}: {}: {} ({})", self.key, self.problem, self.fix)
+        write!(f, "{}: ", self.severity.as_str())?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        write!(f, "{} ({})", self.problem, self.fix)
     }
 }

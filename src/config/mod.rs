@@ -6,23 +6,40 @@
 //! Problems in server, regions, apps and grants stop the start; a problem inside one customer
 //! makes that customer [`Misconfigured`] and leaves the others alone.
 
+mod address;
 mod apps;
 mod customers;
+mod document;
+mod environment;
 mod finding;
+mod issuers;
+mod layers;
+mod load;
+mod quantity;
+mod reader;
 mod regions;
+mod schema;
+mod secrets;
 mod server;
+mod stores;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 use std::collections::BTreeMap;
 
 pub use apps::{App, CustomerSelector, Grant, KeyHash, SiteSelector, StoreSelector, Subject};
 pub use customers::{ClientSecret, Customer, Misconfigured};
+pub use environment::Environment;
 pub use finding::{Finding, Severity};
+pub use issuers::{Algorithm, Issuer};
+pub use load::{LoadOptions, Loaded};
 pub use regions::{Region, TokenForm};
 pub use server::{Admin, Cache, Database, Log, LogFormat, Server, TlsFiles};
+pub use stores::{Store, StoreAccount, StoreAuth};
 pub use upstream::{TokenSettings, UpstreamSettings};
 
-use crate::domain::{AppName, CustomerName, RegionName};
+use crate::domain::{AppName, CustomerName, RegionName, StoreName};
 
 /// Everything the gateway was told, checked and with secrets resolved.
 #[derive(Clone, Debug)]
@@ -45,6 +62,10 @@ pub struct Config {
     pub customers: BTreeMap<CustomerName, Customer>,
     /// Customers that cannot, and why.
     pub misconfigured: BTreeMap<CustomerName, Misconfigured>,
+    /// StoreFront stores that can be used.
+    pub stores: BTreeMap<StoreName, Store>,
+    /// Identity providers by name.
+    pub issuers: BTreeMap<String, Issuer>,
     /// Callers by name.
     pub apps: BTreeMap<AppName, App>,
 }

@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
+
 use url::Url;
 
+use super::{address, layers::Layers, reader::Field};
 use crate::domain::RegionName;
 
 /// One Citrix control plane and its hosts. No request leaves for a host outside this table.
@@ -33,3 +36,49 @@ pub enum TokenForm {
     /// `POST /{customer}/tokens/clients`, JSON: the older form, still the only one in some clouds.
     Trust,
 }
+
+impl Region {
+    /// Reads every region below `regions`.
+    pub(super) fn read_all(regions: &Field<'_>, layers: &Layers) -> BTreeMap<RegionName, Self> {
+        let mut found = BTreeMap::new();
+        for field in regions.named() {
+            layers.report_repeated("regions", &field);
+            if let Some(region) = Self::read(&field) {
+                found.insert(region.name.clone(), region);
+            }
+        }
+        found
+    }
+
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let name = field.name::<RegionName>();
+        let section = field.section("regions.*", "a table with `api` and other hosts")?;
+        let url = |key| {
+            let field = section.field(key).required(URL_FIX);
+            field.checked(address::base_url, URL_FIX)
+        };
+        let template = |key| section.field(key).checked(address::url_template, URL_FIX);
+        let forms = [("oauth2", TokenForm::OAuth2), ("trust", TokenForm::Trust)];
+        let token_form = section.field("token_form").choice(&forms).unwrap_or(TokenForm::OAuth2);
+        let (token, daas) = (template("token"), template("daas"));
+        let (api, registry) = (url("api"), url("registry"));
+        let (core, notifications) = (url("core"), url("notifications"));
+        let api = api?;
+        let base = api.as_str().trim_end_matches('/');
+        // In the US Government cloud the DaaS API has a host per customer.
+        let behind_api = field.last != "us-gov";
+        let daas = daas.or_else(|| behind_api.then(|| format!("{base}/cvad/manage")));
+        Some(Self {
+            name: name?,
+            token: token.unwrap_or_else(|| base.to_owned()),
+            token_form,
+            daas,
+            registry: registry?,
+            core: core?,
+            notifications: notifications?,
+            api,
+        })
+    }
+}
+
+const URL_FIX: &str = "write a base URL such as \"https://api-us.cloud.com\"";

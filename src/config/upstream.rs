@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::reader::Section;
+
 /// Bounds and timings of calls to Citrix.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
@@ -39,3 +41,50 @@ pub struct TokenSettings {
     /// Pause of a credential whose fresh token was refused.
     pub rejected_pause: Duration,
 }
+
+impl UpstreamSettings {
+    pub(super) fn read(section: &Section<'_>, token: &Section<'_>) -> Self {
+        let (job_poll_min, job_poll_max) = range(section, "job_poll_min", "job_poll_max");
+        Self {
+            connect_timeout: section.duration("connect_timeout", MS * 100..=MINUTE),
+            read_timeout: section.duration("read_timeout", MS * 1_000..=MINUTE * 10),
+            max_body_bytes: usize::try_from(section.bytes("max_body_bytes", 1 << 20..=1 << 30))
+                .unwrap_or(usize::MAX),
+            max_fanout: section.count("max_fanout", 1..=10_000) as usize,
+            job_poll_min,
+            job_poll_max,
+            token: TokenSettings::read(token),
+        }
+    }
+}
+
+impl TokenSettings {
+    fn read(section: &Section<'_>) -> Self {
+        let (backoff_min, backoff_max) = range(section, "backoff_min", "backoff_max");
+        Self {
+            mint_timeout: section.duration("mint_timeout", MS * 100..=MINUTE * 2),
+            refresh_at: section.field("refresh_at").fraction(&(0.75..=0.85)).unwrap_or_default(),
+            default_life: section.duration("default_life", MINUTE..=MINUTE * 60),
+            margin: section.duration("margin", MS * 1_000..=MINUTE * 10),
+            backoff_min,
+            backoff_max,
+            quarantine_probe: section.duration("quarantine_probe", MINUTE..=MINUTE * 60 * 24),
+            rejected_pause: section.duration("rejected_pause", MS * 1_000..=MINUTE * 60),
+        }
+    }
+}
+
+/// Two durations of which the first may not be the longer one.
+fn range(section: &Section<'_>, low: &'static str, high: &'static str) -> (Duration, Duration) {
+    let bounds = MS..=MINUTE * 60;
+    let (min, max) = (section.duration(low, bounds.clone()), section.duration(high, bounds));
+    if min > max && !max.is_zero() {
+        section
+            .field(low)
+            .wrong(format!("it is longer than `{high}`"), format!("lower it or raise `{high}`"));
+    }
+    (min, max)
+}
+
+const MS: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_mins(1);
