@@ -71,7 +71,7 @@ fn builder(options: &ClientOptions) -> reqwest::ClientBuilder {
         .pool_max_idle_per_host(options.pool_max_idle_per_host)
         // Shorter than the idle limits of common load balancers (4 minutes and less), so that
         // a connection is seldom closed under a request.
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(Duration::from_mins(1))
         .tcp_keepalive(Duration::from_secs(30))
         .http2_keep_alive_interval(Duration::from_secs(30))
         .http2_keep_alive_timeout(Duration::from_secs(10));

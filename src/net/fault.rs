@@ -54,7 +54,7 @@ fn is_tls(error: &(dyn StdError + 'static)) -> bool {
         || error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
-            .is_some_and(|inner| inner.is::<rustls::Error>())
+            .is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>)
 }
 
 /// The resolver's failure has no kind of its own, so its text decides. "Temporary failure" and

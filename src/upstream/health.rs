@@ -1,6 +1,12 @@
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
+
 use jiff::Timestamp;
 
 use super::Service;
+use crate::domain::CustomerName;
 
 /// How a service last answered for one customer.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,5 +40,95 @@ impl HealthStatus {
             Self::Ok => "ok",
             Self::Failing => "failing",
         }
+    }
+}
+
+/// How every service last answered: five entries per customer that was ever asked about.
+#[derive(Debug, Default)]
+pub(super) struct Health(RwLock<HashMap<CustomerName, [ServiceHealth; 5]>>);
+
+impl Health {
+    /// Takes note of an answer: `None` for one that shows that the service works.
+    pub(super) fn note(
+        &self,
+        customer: &CustomerName,
+        service: Service,
+        failure: Option<&'static str>,
+        now: impl FnOnce() -> Timestamp,
+    ) {
+        let status = if failure.is_some() { HealthStatus::Failing } else { HealthStatus::Ok };
+        let changes = |entry: &ServiceHealth| {
+            entry.status != status
+                || failure.is_some_and(|code| entry.last_error_code != Some(code))
+        };
+        // Nearly every answer is like the one before: a shared lock is enough then.
+        let known = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(customer)
+            .is_some_and(|entries| !changes(&entries[index(service)]));
+        if known {
+            return;
+        }
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = &mut entries.entry(customer.clone()).or_insert_with(unknown)[index(service)];
+        if entry.status != status {
+            entry.status = status;
+            entry.since = Some(now());
+        }
+        if failure.is_some() {
+            entry.last_error_code = failure;
+        }
+    }
+
+    /// Every service, asked or not.
+    pub(super) fn of(&self, customer: &CustomerName) -> Vec<ServiceHealth> {
+        let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(customer).map_or_else(|| unknown().to_vec(), |entries| entries.to_vec())
+    }
+}
+
+fn index(service: Service) -> usize {
+    match service {
+        Service::Token => 0,
+        Service::Registry => 1,
+        Service::Core => 2,
+        Service::Notifications => 3,
+        Service::Daas => 4,
+    }
+}
+
+fn unknown() -> [ServiceHealth; 5] {
+    Service::ALL.map(|service| ServiceHealth {
+        service,
+        status: HealthStatus::Unknown,
+        since: None,
+        last_error_code: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_says_since_when_and_keeps_the_last_error() {
+        let health = Health::default();
+        let acme = CustomerName::try_from("acme").unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let daas = || health.of(&acme).pop().unwrap();
+
+        assert_eq!(daas().status, HealthStatus::Unknown);
+        health.note(&acme, Service::Daas, None, || at(1));
+        health.note(&acme, Service::Daas, None, || at(2));
+        assert_eq!((daas().status, daas().since), (HealthStatus::Ok, Some(at(1))));
+        health.note(&acme, Service::Daas, Some("upstream_timeout"), || at(3));
+        health.note(&acme, Service::Daas, Some("upstream_error"), || at(4));
+        assert_eq!((daas().status, daas().since), (HealthStatus::Failing, Some(at(3))));
+        health.note(&acme, Service::Daas, None, || at(5));
+        assert_eq!(daas().last_error_code, Some("upstream_error"));
+        assert_eq!(daas().service, Service::Daas);
+        assert_eq!(health.of(&acme)[0].status, HealthStatus::Unknown);
     }
 }

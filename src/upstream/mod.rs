@@ -1,20 +1,29 @@
 //! HTTP out: everything that is asked of Citrix, and nothing that is decided about it.
 //!
-//! A client method reads like the vendor's manual: build a [`Call`](call::Call), send it through
-//! the one [`Transport`](transport::Transport), decode the reply with the client's private
-//! `wire` types, return domain types. Tokens come from [`token`]; every fault becomes the one
-//! [`Error`].
+//! A client method reads like the vendor's manual: build a `Call`, send it through the one
+//! `Transport`, decode the reply with the client's private `wire` types, return domain types.
+//! Tokens come from the `token` room; every fault becomes the one [`Error`]. Nothing is repeated
+//! here but a call that was refused for its token.
 
 pub mod cloud;
 pub mod daas;
 
+mod call;
 mod error;
+mod exchange;
+mod fault;
 mod health;
+mod hosts;
+mod json;
+mod lenient;
 mod observer;
+mod reply;
+mod report;
 mod service;
 mod token;
+mod transport;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use error::{Error, ErrorKind};
 pub use health::{HealthStatus, ServiceHealth};
@@ -22,44 +31,97 @@ pub use observer::{NoObserver, ObservedCall, Observer};
 pub use service::Service;
 pub use token::{TokenState, TokenStatus};
 
+use self::{
+    hosts::Hosts,
+    report::Reporter,
+    token::{HttpMint, Jitter, Tokens},
+    transport::Transport,
+};
 use crate::{
     config::{self, UpstreamSettings},
     domain::{Clock, CustomerName, RegionName},
     net,
 };
 
-/// Everything that can be asked of Citrix. Cheap to clone.
-#[derive(Clone, Debug)]
+/// Everything that can be asked of Citrix. Cheap to clone; the clones share tokens and
+/// connections.
+#[derive(Clone)]
 pub struct Upstream {
     /// The platform services: resource locations, service states, notifications.
     pub cloud: cloud::Client,
     /// Citrix DaaS.
     pub daas: daas::Client,
+    transport: Arc<Transport>,
 }
 
 impl Upstream {
-    /// Builds the HTTP client and the table of hosts. Nothing is sent.
+    /// Builds the HTTP client and the table of hosts. Nothing is sent until something is asked.
+    ///
+    /// Customers come with each call, so new customers and secrets need no new `Upstream`; other
+    /// regions or settings do, and it starts without tokens.
     pub fn new(
         regions: &BTreeMap<RegionName, config::Region>,
         settings: &UpstreamSettings,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, net::Error> {
-        unimplemented!()
+        let hosts = Arc::new(Hosts::new(regions)?);
+        let client = net::client(&net::ClientOptions {
+            connect_timeout: settings.connect_timeout,
+            ..net::ClientOptions::default()
+        })?;
+        let reporter = Arc::new(Reporter::new(observer, Arc::clone(&clock)));
+        let mint = HttpMint::new(
+            client.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&reporter),
+            settings.token.mint_timeout,
+        );
+        let tokens = Tokens::new(
+            Arc::clone(&hosts),
+            Arc::new(mint),
+            settings.token.clone(),
+            Arc::clone(&clock),
+            Jitter::random(),
+        );
+        let transport = Arc::new(Transport {
+            client,
+            hosts,
+            tokens,
+            clock,
+            reporter,
+            read_timeout: settings.read_timeout,
+            max_body_bytes: settings.max_body_bytes,
+        });
+        Ok(Self {
+            cloud: cloud::Client::new(Arc::clone(&transport)),
+            daas: daas::Client::new(
+                Arc::clone(&transport),
+                settings.job_poll_min,
+                settings.job_poll_max,
+            ),
+            transport,
+        })
     }
 
     /// What is known of a customer's token. Never the token.
     pub fn token_status(&self, customer: &config::Customer) -> TokenStatus {
-        unimplemented!()
+        self.transport.tokens.status(customer)
     }
 
     /// How each service last answered for a customer.
     pub fn health(&self, customer: &CustomerName) -> Vec<ServiceHealth> {
-        unimplemented!()
+        self.transport.reporter.health(customer)
     }
 
     /// Lifts a quarantine or a pause, so that the next call asks for a token at once.
     pub fn release(&self, customer: &config::Customer) {
-        unimplemented!()
+        self.transport.tokens.release(customer);
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! The platform services of Citrix Cloud: resource locations, service states, notifications.
 
 mod client;
+mod wire;
 
 pub use client::Client;

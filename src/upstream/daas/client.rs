@@ -1,197 +1,107 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use serde::de::DeserializeOwned;
+
+use super::wire::{self, IntoDomain};
 use crate::{
     config::Customer,
-    domain::{
-        CallContext, DeliveryGroup, Machine, MachineCatalog, Me, NameOrId, Page, PageRequest,
-        PowerAction, Session, SessionAction, SessionId, SessionMessage, SiteId,
-    },
-    upstream::Error,
+    domain::{CallContext, Me, Page, PageRequest, SiteId},
+    upstream::{Error, ErrorKind, Service, call::Call, reply::Reply, transport::Transport},
 };
 
 /// Asks Citrix DaaS.
 #[derive(Clone, Debug)]
-pub struct Client {}
-
-/// Whose machines are listed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum MachineScope {
-    /// Every machine of the site.
-    All,
-    /// Those of one machine catalog.
-    Catalog(NameOrId),
-    /// Those of one delivery group.
-    Group(NameOrId),
-}
-
-/// A machine's name as people write it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum MachineName {
-    /// The part after `DOMAIN\`.
-    Short(String),
-    /// The fully qualified DNS name.
-    Dns(String),
-}
-
-/// Citrix took the action; it is queued and not yet done.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Accepted {
-    /// The job that handed the action over, where there was one.
-    pub job_id: Option<String>,
+pub struct Client {
+    transport: Arc<Transport>,
+    pub(super) job_poll_min: Duration,
+    pub(super) job_poll_max: Duration,
 }
 
 impl Client {
-    /// Shows the administrator behind the credential, with customers and sites.
+    pub(in crate::upstream) fn new(
+        transport: Arc<Transport>,
+        job_poll_min: Duration,
+        job_poll_max: Duration,
+    ) -> Self {
+        Self { transport, job_poll_min, job_poll_max }
+    }
+
+    /// Shows the administrator behind the credential, with customers and sites (`GET /me`).
     pub async fn me(&self, ctx: &CallContext, customer: &Arc<Customer>) -> Result<Me, Error> {
-        unimplemented!()
+        let call = Call::get("daas.me.get", Service::Daas).path("me");
+        self.one::<wire::Me>(ctx, customer, call).await
     }
 
-    /// Lists machine catalogs.
-    pub async fn machine_catalogs(
+    pub(super) async fn send(
         &self,
         ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
+        customer: &Customer,
+        call: &Call,
+    ) -> Result<Reply, Error> {
+        self.transport.send(ctx, customer, call).await
+    }
+
+    /// Fetches one object.
+    pub(super) async fn one<T: IntoDomain + DeserializeOwned>(
+        &self,
+        ctx: &CallContext,
+        customer: &Customer,
+        call: Call,
+    ) -> Result<T::Domain, Error> {
+        let reply = self.send(ctx, customer, &call).await?;
+        // Some of Citrix's services say so that there is no such object.
+        if reply.status == http::StatusCode::NO_CONTENT && call.names_object {
+            let mut error = reply.origin.error(ErrorKind::NotFound);
+            error.status = Some(reply.status.as_u16());
+            error.transaction_id = reply.transaction_id;
+            return Err(error);
+        }
+        let object: T = reply.json()?;
+        object.into_domain().ok_or_else(|| reply.malformed(Unidentified))
+    }
+
+    /// Fetches one part of a list.
+    pub(super) async fn page<T: IntoDomain + DeserializeOwned>(
+        &self,
+        ctx: &CallContext,
+        customer: &Customer,
+        call: Call,
         page: &PageRequest,
-    ) -> Result<Page<MachineCatalog>, Error> {
-        unimplemented!()
-    }
-
-    /// Fetches one machine catalog.
-    pub async fn machine_catalog(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        id: &NameOrId,
-    ) -> Result<MachineCatalog, Error> {
-        unimplemented!()
-    }
-
-    /// Lists delivery groups.
-    pub async fn delivery_groups(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        page: &PageRequest,
-    ) -> Result<Page<DeliveryGroup>, Error> {
-        unimplemented!()
-    }
-
-    /// Fetches one delivery group.
-    pub async fn delivery_group(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        id: &NameOrId,
-    ) -> Result<DeliveryGroup, Error> {
-        unimplemented!()
-    }
-
-    /// Lists machines.
-    pub async fn machines(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        scope: &MachineScope,
-        page: &PageRequest,
-    ) -> Result<Page<Machine>, Error> {
-        unimplemented!()
-    }
-
-    /// Fetches one machine.
-    pub async fn machine(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        id: &NameOrId,
-    ) -> Result<Machine, Error> {
-        unimplemented!()
-    }
-
-    /// Finds the machines of that name; more than one is possible across domains.
-    pub async fn find_machines(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        name: &MachineName,
-    ) -> Result<Vec<Machine>, Error> {
-        unimplemented!()
-    }
-
-    /// Tells a machine what to do with its power.
-    pub async fn power(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        machine_id: &str,
-        action: PowerAction,
-        force: bool,
-    ) -> Result<Accepted, Error> {
-        unimplemented!()
-    }
-
-    /// Puts a machine into maintenance mode or takes it out.
-    pub async fn set_maintenance(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        machine_id: &str,
-        on: bool,
-    ) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// Lists sessions.
-    pub async fn sessions(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        page: &PageRequest,
-    ) -> Result<Page<Session>, Error> {
-        unimplemented!()
-    }
-
-    /// Fetches one session.
-    pub async fn session(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        id: &SessionId,
-    ) -> Result<Session, Error> {
-        unimplemented!()
-    }
-
-    /// Logs a session off, disconnects it, hides it or shows it again.
-    pub async fn session_action(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        id: &SessionId,
-        action: SessionAction,
-    ) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// Shows a message box in a session.
-    pub async fn send_message(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-        site: &SiteId,
-        id: &SessionId,
-        message: &SessionMessage,
-    ) -> Result<(), Error> {
-        unimplemented!()
+    ) -> Result<Page<T::Domain>, Error> {
+        let call = match page.limit {
+            Some(limit) => call.query("limit", limit.clamp(1, LARGEST_PAGE).to_string()),
+            None => call,
+        };
+        let call = match &page.continuation {
+            Some(token) => call.query("continuationToken", token.as_str()),
+            None => call,
+        };
+        let reply = self.send(ctx, customer, &call).await?;
+        let list: wire::List<T> = reply.json()?;
+        let continuation = list.continuation_token.filter(|token| !token.is_empty());
+        if continuation.is_some() && continuation == page.continuation {
+            return Err(reply.malformed("the list goes on where it began"));
+        }
+        let items = list.items.into_iter().map(T::into_domain).collect::<Option<_>>();
+        let items = items.ok_or_else(|| reply.malformed(Unidentified))?;
+        Ok(Page { items, continuation })
     }
 }
+
+/// An error about a call without an answer of its own.
+pub(super) fn error(kind: ErrorKind, call: &Call, customer: &Customer) -> Error {
+    Error::new(kind, call.operation, call.service, customer.region.clone())
+}
+
+/// A call about a site.
+pub(super) fn get(operation: &'static str, site: &SiteId) -> Call {
+    Call::get(operation, Service::Daas).site(site)
+}
+
+/// An object came without what identifies it.
+#[derive(Debug, thiserror::Error)]
+#[error("an object without an id")]
+struct Unidentified;
+
+/// Citrix may refuse larger pages.
+const LARGEST_PAGE: u32 = 1000;

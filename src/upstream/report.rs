@@ -1,0 +1,125 @@
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    Error, ErrorKind, ObservedCall, Observer, Service, ServiceHealth,
+    call::Call,
+    health::Health,
+    reply::Reply,
+    token::{FailureClass, MintFailure, Minted},
+};
+use crate::{
+    config::Customer,
+    domain::{Clock, CustomerName, RegionName},
+};
+
+/// Where the ends of all exchanges go: to the observer and into the health table.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    observer: Arc<dyn Observer>,
+    clock: Arc<dyn Clock>,
+    health: Health,
+}
+
+impl Reporter {
+    pub(super) fn new(observer: Arc<dyn Observer>, clock: Arc<dyn Clock>) -> Self {
+        Self { observer, clock, health: Health::default() }
+    }
+
+    pub(super) fn health(&self, customer: &CustomerName) -> Vec<ServiceHealth> {
+        self.health.of(customer)
+    }
+
+    pub(super) fn call_ended(
+        &self,
+        customer: &Customer,
+        call: &Call,
+        result: &Result<Reply, Error>,
+        started: Instant,
+    ) {
+        let (outcome, status) = match result {
+            Ok(reply) => ("ok", Some(reply.status.as_u16())),
+            Err(error) => (error.kind.code(), error.status),
+        };
+        match result.as_ref().map_or_else(verdict, |_| Verdict::Works) {
+            Verdict::Works => self.note(&customer.name, call.service, None),
+            Verdict::Fails => self.note(&customer.name, call.service, Some(outcome)),
+            Verdict::NotAsked => {}
+        }
+        self.observer.call_ended(&ObservedCall {
+            operation: call.operation,
+            service: call.service,
+            region: &customer.region,
+            customer: &customer.name,
+            outcome,
+            status,
+            duration: started.elapsed(),
+        });
+    }
+
+    pub(super) fn token_request_ended(
+        &self,
+        region: &RegionName,
+        customer: &CustomerName,
+        result: &Result<Minted, MintFailure>,
+        started: Instant,
+    ) {
+        let failure = result.as_ref().err().map(|failure| match failure.class {
+            FailureClass::Transient => ErrorKind::Unavailable { retry_after: None }.code(),
+            FailureClass::Throttled => ErrorKind::RateLimited { retry_after: None }.code(),
+            FailureClass::Credential => ErrorKind::RejectedCredentials.code(),
+            FailureClass::Configuration => ErrorKind::Failed.code(),
+        });
+        self.note(customer, Service::Token, failure);
+        self.observer.call_ended(&ObservedCall {
+            operation: "token.mint",
+            service: Service::Token,
+            region,
+            customer,
+            outcome: failure.unwrap_or("ok"),
+            status: match result {
+                Ok(_) => Some(200),
+                Err(failure) => failure.status,
+            },
+            duration: started.elapsed(),
+        });
+    }
+
+    fn note(&self, customer: &CustomerName, service: Service, failure: Option<&'static str>) {
+        self.health.note(customer, service, failure, || self.clock.now());
+    }
+}
+
+/// What an error tells of the service's health.
+enum Verdict {
+    Works,
+    Fails,
+    NotAsked,
+}
+
+fn verdict(error: &Error) -> Verdict {
+    match error.kind {
+        // It answered, and the answer was about the request.
+        ErrorKind::NotFound
+        | ErrorKind::ActionNotSupported
+        | ErrorKind::InMaintenanceMode
+        | ErrorKind::ActionInProgress
+        | ErrorKind::Hibernated => Verdict::Works,
+        ErrorKind::Failed if error.status.is_some_and(|status| (400..500).contains(&status)) => {
+            Verdict::Works
+        }
+        ErrorKind::Unavailable { .. }
+        | ErrorKind::TimedOut
+        | ErrorKind::Failed
+        | ErrorKind::Forbidden
+        | ErrorKind::RejectedCredentials
+        | ErrorKind::RateLimited { .. }
+        | ErrorKind::Malformed
+        | ErrorKind::OutcomeUnknown => Verdict::Fails,
+        ErrorKind::TokenUnavailable { .. }
+        | ErrorKind::Quarantined { .. }
+        | ErrorKind::DeadlineExceeded
+        | ErrorKind::NotConfigured => Verdict::NotAsked,
+    }
+}
