@@ -20,6 +20,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::{
+    ApiState,
     extract::wildcard,
     params::{FromQuery, from_query, property_names, suggestion},
     problem::Problem,
@@ -28,7 +29,8 @@ use super::{
 use crate::{
     config::CustomerSelector,
     domain::{CallContext, Label, ProblemCode},
-    services::{Completeness, Event, ListPage, Listing, Located, Paging, Scope, Verdict, Wildcard},
+    services::{Completeness, Event, ListPage, Listing, Paging, Scope, SourceStatus, Verdict, Wildcard},
+    telemetry::Metrics,
 };
 
 /// Parameters of every list.
@@ -82,12 +84,13 @@ pub(crate) struct List<F> {
     format: Format,
     uri: Uri,
     binding: Vec<u8>,
+    metrics: Metrics,
 }
 
-impl<F: FromQuery, S: Send + Sync> FromRequestParts<S> for List<F> {
+impl<F: FromQuery> FromRequestParts<ApiState> for List<F> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         let (params, filter) = <(ListParams, F)>::from_query(query)?;
         if params.page_size.is_some_and(|size| !(1..=MAX_PAGE).contains(&size)) {
@@ -101,7 +104,8 @@ impl<F: FromQuery, S: Send + Sync> FromRequestParts<S> for List<F> {
             .map_or_else(|| parts.uri.clone(), |original| original.0.clone());
         let binding = binding(app.as_deref().unwrap_or_default(), &uri);
         let format = Format::wanted(&parts.headers).unwrap_or(Format::Json);
-        Ok(Self { filter, params, format, uri, binding })
+        let metrics = api.metrics.clone();
+        Ok(Self { filter, params, format, uri, binding, metrics })
     }
 }
 
@@ -140,6 +144,7 @@ impl<F> List<F> {
         match self.format {
             Format::Json => {
                 let ListPage { items, next, sources } = listing.page(verdict).await?;
+                sources.iter().for_each(|source| count(&self.metrics, source.status));
                 let items = items.into_iter().map(ItemView::from).collect();
                 Ok(self.envelope(
                     items,
@@ -148,7 +153,7 @@ impl<F> List<F> {
                     &fields,
                 ))
             }
-            Format::Ndjson => ndjson(listing, verdict, fields).await,
+            Format::Ndjson => ndjson(listing, verdict, fields, self.metrics).await,
         }
     }
 
@@ -325,6 +330,7 @@ async fn ndjson<T>(
     listing: Listing<T>,
     verdict: Verdict,
     fields: Fields,
+    metrics: Metrics,
 ) -> Result<Response, Problem>
 where
     T: Addressed + Serialize + Send + 'static,
@@ -352,12 +358,13 @@ where
         }
     }
     let events = futures_util::stream::iter(held).chain(events).boxed();
-    Ok(ndjson_response(Body::from_stream(lines(events, fields))))
+    Ok(ndjson_response(Body::from_stream(lines(events, fields, metrics))))
 }
 
 fn lines<T>(
     mut events: BoxStream<'static, Event<T>>,
     fields: Fields,
+    metrics: Metrics,
 ) -> impl Stream<Item = Result<Bytes, CutOff>>
 where
     T: Addressed + Serialize + Send + 'static,
@@ -368,6 +375,7 @@ where
             yield match event {
                 Event::Item(item) => item_line(&ItemView::from(item), &fields),
                 Event::Source(report) => {
+                    count(&metrics, report.status);
                     let source = SourceView::from(report);
                     let text = line(&NoItem::Source { source: &source });
                     sources.push(source);
@@ -379,6 +387,15 @@ where
             };
         }
     }
+}
+
+fn count(metrics: &Metrics, status: SourceStatus) {
+    metrics.record_fanout_source(match status {
+        SourceStatus::Ok => "ok",
+        SourceStatus::Stale => "stale",
+        SourceStatus::Failed => "failed",
+        SourceStatus::Skipped => "skipped",
+    });
 }
 
 fn item_line(item: &impl Serialize, fields: &Fields) -> Result<Bytes, CutOff> {
