@@ -20,11 +20,8 @@ pub fn run(
     out: &mut impl Write,
 ) -> io::Result<u8> {
     let loaded = Config::load(path, environment, options);
-    if json {
-        write_json(&loaded, out)?
-    } else {
-        write_text(path, &loaded, out)?
-    }
+    let written = if json { write_json(&loaded, out) } else { write_text(path, &loaded, out) };
+    written?;
     Ok(if loaded.is_clean() { 0 } else { EXIT_CONFIGURATION })
 }
 

@@ -71,15 +71,22 @@ pub(super) fn parse(text: &str, file: Option<&Arc<Path>>) -> (Table, Vec<SyntaxE
 /// text as it is.
 pub(super) fn parse_variable(text: &str, origin: &Origin) -> Node {
     let structured = text.trim_start().starts_with(['[', '{']);
-    let value = match DeValue::parse(text.trim()) {
-        Ok(parsed) if structured => {
+    let parsed = if structured { DeValue::parse(text.trim()).ok() } else { None };
+    let value = match parsed {
+        Some(parsed) => {
             let lines = Lines::of("");
-            let value = Converter { lines: &lines, file: None }.node(&parsed).value;
-            with_origin(value, origin)
+            with_origin(Converter { lines: &lines, file: None }.node(&parsed).value, origin)
         }
-        _ => Value::Text(text.to_owned().into()),
+        None => Value::Text(text.to_owned().into()),
     };
     Node { value, origin: origin.clone() }
+}
+
+impl Origin {
+    /// The place without the variable, for what a variable did not say.
+    pub(super) fn without_variable(&self) -> Self {
+        Self { variable: None, ..self.clone() }
+    }
 }
 
 impl Value {

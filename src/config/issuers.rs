@@ -57,6 +57,12 @@ impl Algorithm {
         ("EdDSA", Self::EdDsa),
     ];
 
+    /// Its name in the `alg` header.
+    pub fn as_str(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(_, algorithm)| *algorithm == self);
+        named.map_or("", |(name, _)| name)
+    }
+
     fn read(word: &str, field: &Field<'_>) -> Option<Self> {
         let found = Self::ALL.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
         if found.is_none() {

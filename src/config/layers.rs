@@ -1,17 +1,15 @@
 //! Puts the layers of a configuration on each other: what is built in, the file and what it
 //! includes, environment variables.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry as Slot},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Severity,
+    context::Context,
     document::{self, Entry, Node, Origin, SyntaxError, Table, Value},
-    reader::{Context, Field, Section},
-    schema, secrets,
+    includes,
+    reader::Field,
+    secrets, variables,
 };
 
 /// One table of everything, and what could not be put into it.
@@ -24,7 +22,7 @@ pub(super) struct Layers {
 }
 
 /// The text of the manual, which holds every default.
-pub(super) const DEFAULTS: &str = include_str!("../../config/default.toml");
+const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 impl Layers {
     /// The layers of `text`, the content of the main file.
@@ -32,14 +30,14 @@ impl Layers {
         let mut own = main_table(context, text);
         let include = own.remove("include");
         let (mut unreadable, mut repeated) = (BTreeMap::new(), Vec::new());
-        for path in included_files(context, include.as_ref()) {
-            let Some(table) = included_table(context, &path, &mut unreadable) else { continue };
-            add(&mut own, table, &mut repeated);
+        for path in includes::files(context, include.as_ref()) {
+            let Some(table) = includes::table(context, &path, &mut unreadable) else { continue };
+            includes::add(&mut own, table, &mut repeated);
         }
         let (mut table, _) = document::parse(DEFAULTS, None);
         forget_lines(&mut table);
         lay_over(&mut table, own);
-        apply_variables(context, &mut table);
+        variables::apply(context, &mut table);
         Self { table, unreadable, repeated }
     }
 
@@ -64,160 +62,6 @@ fn main_table(context: &Context<'_>, text: &str) -> Table {
     table
 }
 
-/// The files that `include` names, in alphabetical order per pattern.
-fn included_files(context: &Context<'_>, include: Option<&Entry>) -> Vec<PathBuf> {
-    let Some(entry) = include else { return Vec::new() };
-    let table = Table::from([("include".to_owned(), entry.clone())]);
-    let section = Section::open(context, "", "", &table, &entry.key, Severity::Error);
-    let mut files = Vec::new();
-    for (pattern, field) in section.field("include").strings().unwrap_or_default() {
-        let path = context.resolve(&entry.node.origin, &pattern);
-        match matching(context, &path) {
-            Ok(found) if found.is_empty() => {
-                field.warn("no file matches", "add files or correct the pattern");
-            }
-            Ok(found) => files.extend(found),
-            Err(problem) => {
-                field.wrong(problem, "name a file, or a pattern such as customers.d/*.toml");
-            }
-        }
-    }
-    let mut seen = BTreeSet::new();
-    files.retain(|file| seen.insert(file.clone()));
-    files
-}
-
-/// The files that `pattern` names: `*` and `?` stand for characters of the file name.
-fn matching(context: &Context<'_>, pattern: &Path) -> Result<Vec<PathBuf>, &'static str> {
-    let (Some(folder), Some(name)) =
-        (pattern.parent(), pattern.file_name().and_then(|n| n.to_str()))
-    else {
-        return Err("this does not name a file");
-    };
-    if folder.to_str().is_some_and(|folder| folder.contains(['*', '?'])) {
-        return Err("the name of a folder cannot be a pattern");
-    }
-    if !name.contains(['*', '?']) {
-        return Ok(vec![pattern.to_path_buf()]);
-    }
-    context.uses(folder);
-    let Ok(entries) = folder.read_dir() else { return Ok(Vec::new()) };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|file| !file.starts_with('.') && glob(name.as_bytes(), file.as_bytes()))
-        .take(MAX_FILES)
-        .map(|file| folder.join(file))
-        .filter(|file| !file.is_dir())
-        .collect();
-    files.sort();
-    Ok(files)
-}
-
-/// Whether `name` has the form of `pattern`. Looks back to the last `*` only, so that no pattern
-/// takes long.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut star = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(b'?') => (p, n) = (p + 1, n + 1),
-            Some(byte) if *byte == name[n] => (p, n) = (p + 1, n + 1),
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    (p, n) = (at + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
-}
-
-/// The content of an included file. One that cannot be read takes its own customers with it and
-/// nothing else, unless it holds what must be read whole or not at all.
-fn included_table(
-    context: &Context<'_>,
-    path: &Path,
-    unreadable: &mut BTreeMap<String, Origin>,
-) -> Option<Table> {
-    context.uses(path);
-    let file: Arc<Path> = path.into();
-    let origin = Origin { file: Some(Arc::clone(&file)), ..Origin::default() };
-    let text = match read_text(path) {
-        Ok(text) => text,
-        Err(problem) => {
-            let fix = "make it a readable TOML file, or take it out of `include`";
-            context.report(Severity::Customer, &origin, "", problem, fix);
-            return None;
-        }
-    };
-    let (table, errors) = document::parse(&text, Some(&file));
-    let table = allowed_in_includes(context, table);
-    if errors.is_empty() {
-        return Some(table);
-    }
-    let whole = ["apps", "issuers", "regions"].iter().any(|section| table.contains_key(*section));
-    let severity = if whole { Severity::Error } else { Severity::Customer };
-    for error in errors {
-        let origin = Origin { line: Some(error.line), ..origin.clone() };
-        report_syntax(context, severity, &origin, &error);
-    }
-    if let Some(Value::Table(customers)) = table.get("customers").map(|entry| &entry.node.value) {
-        let names = customers.iter().map(|(name, entry)| (name.clone(), entry.key.clone()));
-        unreadable.extend(names);
-    }
-    None
-}
-
-/// Leaves what an included file may hold.
-fn allowed_in_includes(context: &Context<'_>, mut table: Table) -> Table {
-    table.retain(|section, entry| {
-        let known = schema::keys("").contains(&section.as_str());
-        let (problem, fix) = match (NAMED.contains(&section.as_str()), known) {
-            (true, _) => return true,
-            (false, true) => ("this cannot be included", "move it to the main file".to_owned()),
-            (false, false) => ("there is no such key", schema::instead_of(section, "")),
-        };
-        context.report(Severity::Customer, &entry.key, section, problem, fix);
-        false
-    });
-    table
-}
-
-/// Adds the names of an included file. A name that is already there keeps its first meaning and
-/// is noted.
-fn add(own: &mut Table, included: Table, repeated: &mut Vec<(&'static str, String, Origin)>) {
-    for (section, entry) in included {
-        let Some(known) = NAMED.iter().copied().find(|name| *name == section) else { continue };
-        let Some(present) = own.get_mut(&section) else {
-            own.insert(section, entry);
-            continue;
-        };
-        let (Value::Table(present), Value::Table(new)) =
-            (&mut present.node.value, entry.node.value.clone())
-        else {
-            // One of them is no table: whoever reads the section says so.
-            if !matches!(entry.node.value, Value::Table(_)) {
-                *present = entry;
-            }
-            continue;
-        };
-        for (name, entry) in new {
-            match present.entry(name) {
-                Slot::Vacant(slot) => {
-                    slot.insert(entry);
-                }
-                Slot::Occupied(slot) => repeated.push((known, slot.key().clone(), entry.key)),
-            }
-        }
-    }
-}
-
 /// Puts `upper` over `lower`: tables are merged, anything else is replaced.
 fn lay_over(lower: &mut Table, upper: Table) {
     for (key, entry) in upper {
@@ -234,63 +78,6 @@ fn lay_over(lower: &mut Table, upper: Table) {
             }
         }
     }
-}
-
-/// Puts every `CWSGATE_SECTION__KEY` variable over `table`.
-fn apply_variables(context: &Context<'_>, table: &mut Table) {
-    for (name, text) in context.environment.with_prefix(PREFIX) {
-        let rest = &name[PREFIX.len()..];
-        if !rest.contains("__") {
-            continue;
-        }
-        let origin = Origin { variable: Some(name.into()), ..Origin::default() };
-        let path: Vec<&str> = rest.split("__").collect();
-        if path.iter().any(|part| part.is_empty()) || path.len() > MAX_DEPTH {
-            let fix = "write CWSGATE_SECTION__KEY";
-            context.report(Severity::Error, &origin, name, "this does not name a key", fix);
-            continue;
-        }
-        set(context, table, &path, document::parse_variable(text, &origin));
-    }
-}
-
-fn set(context: &Context<'_>, table: &mut Table, path: &[&str], node: Node) {
-    let [part, rest @ ..] = path else { return };
-    let same = |key: &&String| schema::plain(key) == schema::plain(part);
-    if table.keys().filter(same).count() > 1 {
-        let problem = "two names differ only in case and punctuation";
-        let fix = "rename one of them, or set the key in a file";
-        context.report(Severity::Error, &node.origin, "", problem, fix);
-        return;
-    }
-    let key = table.keys().find(same).cloned();
-    let key = key.unwrap_or_else(|| known_spelling(part).unwrap_or_else(|| part.to_lowercase()));
-    if rest.is_empty() {
-        // The other way to say where a secret is gives way.
-        match key.as_str() {
-            "file" => table.remove("env"),
-            "env" => table.remove("file"),
-            _ => None,
-        };
-        table.insert(key, Entry { key: node.origin.clone(), node });
-        return;
-    }
-    let empty = || Node { value: Value::Table(Table::new()), origin: node.origin.clone() };
-    let below =
-        table.entry(key).or_insert_with(|| Entry { key: node.origin.clone(), node: empty() });
-    if !matches!(below.node.value, Value::Table(_)) {
-        below.node = empty();
-    }
-    if let Value::Table(below) = &mut below.node.value {
-        set(context, below, rest, node);
-    }
-}
-
-/// The spelling of a key that the schema has, for one in capitals.
-fn known_spelling(part: &str) -> Option<String> {
-    let mut known = schema::SECTIONS.iter().flat_map(|(_, keys)| keys.iter());
-    let same = known.find(|key| schema::plain(key) == schema::plain(part));
-    same.map(|key| (*key).to_owned())
 }
 
 /// A default has no place that an operator could look at.
@@ -310,40 +97,20 @@ pub(super) fn read_text(path: &Path) -> Result<zeroize::Zeroizing<String>, &'sta
     Ok(text.to_owned().into())
 }
 
-fn report_syntax(context: &Context<'_>, severity: Severity, at: &Origin, error: &SyntaxError) {
+pub(super) fn report_syntax(
+    context: &Context<'_>,
+    severity: Severity,
+    at: &Origin,
+    error: &SyntaxError,
+) {
     let problem = format!("column {}: {}", error.column, error.message);
-    context.report(severity, at, "", problem, "correct the TOML syntax of this line");
+    let fix = if error.message.starts_with("duplicate") {
+        "keep one of the two"
+    } else {
+        "correct the TOML syntax; strings stand in quotes"
+    };
+    context.report_syntax(severity, at, problem, fix);
 }
-
-/// Start of the names of variables that override keys.
-const PREFIX: &str = "CWSGATE_";
-
-/// Sections whose entries an operator names; only these may be included.
-const NAMED: [&str; 5] = ["apps", "customers", "issuers", "regions", "stores"];
 
 /// Bytes of a configuration file.
 const MAX_FILE: u64 = 8 * 1024 * 1024;
-
-/// Files that one pattern may name.
-const MAX_FILES: usize = 10_000;
-
-/// Parts of a key.
-const MAX_DEPTH: usize = 6;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_matches_as_in_a_shell() {
-        let matches = |pattern: &str, name: &str| glob(pattern.as_bytes(), name.as_bytes());
-
-        assert!(matches("*.toml", "acme.toml"));
-        assert!(matches("a*e.t?ml", "acme.toml"));
-        assert!(matches("*", "x"));
-        assert!(matches("*a*b", "xaxbxb"));
-        assert!(!matches("*.toml", "acme.toml.bak"));
-        assert!(!matches("?.toml", ".toml"));
-        assert!(!matches("a", "ab"));
-    }
-}

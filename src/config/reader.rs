@@ -3,37 +3,16 @@
 //! A reader answers `None` (or a placeholder) for what it has reported: with an error on record
 //! the configuration is never handed out, so that the placeholder is never used.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeSet,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{ops::RangeInclusive, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
-    Environment, Finding, Severity,
+    Severity,
+    context::Context,
     document::{Node, Origin, Table, Value},
     quantity, schema,
 };
-
-/// What all readers of one load share.
-pub(super) struct Context<'a> {
-    pub(super) environment: &'a Environment,
-    /// The time by which expiry is judged.
-    pub(super) now: Timestamp,
-    /// The file that was asked for, where it was one.
-    pub(super) main: Option<Arc<Path>>,
-    /// Folder to which relative paths belong that no file names.
-    pub(super) base: PathBuf,
-    /// Whether the document has syntax errors, so that what is missing may only be unreadable.
-    pub(super) incomplete: Cell<bool>,
-    findings: RefCell<Vec<Finding>>,
-    used: RefCell<BTreeSet<PathBuf>>,
-}
 
 /// One table and the keys it may have.
 #[derive(Clone, Copy)]
@@ -56,88 +35,6 @@ pub(super) struct Field<'a> {
     /// Where the key is; of the section while the key is absent.
     pub(super) origin: &'a Origin,
     pub(super) severity: Severity,
-}
-
-impl<'a> Context<'a> {
-    pub(super) fn new(
-        environment: &'a Environment,
-        now: Timestamp,
-        main: Option<Arc<Path>>,
-        base: PathBuf,
-    ) -> Self {
-        Self {
-            environment,
-            now,
-            main,
-            base,
-            incomplete: Cell::new(false),
-            findings: RefCell::default(),
-            used: RefCell::default(),
-        }
-    }
-
-    /// Puts a problem on record. Neither `problem` nor `fix` may hold a value.
-    pub(super) fn report(
-        &self,
-        severity: Severity,
-        origin: &Origin,
-        key: &str,
-        problem: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
-        let main = || self.main.as_ref().filter(|_| origin.variable.is_none());
-        let file = origin.file.as_ref().or_else(main).map(|file| file.to_path_buf());
-        let key = origin.variable.as_deref().unwrap_or(key);
-        let finding = Finding {
-            severity,
-            file,
-            line: origin.line,
-            key: shown_key(key),
-            problem: problem.into(),
-            fix: fix.into(),
-        };
-        let mut findings = self.findings.borrow_mut();
-        if !findings.contains(&finding) {
-            findings.push(finding);
-        }
-    }
-
-    /// How many problems are on record; with [`Self::since`] tells those of one part.
-    pub(super) fn mark(&self) -> usize {
-        self.findings.borrow().len()
-    }
-
-    /// The problems found since `mark` that are worse than a warning.
-    pub(super) fn since(&self, mark: usize) -> Vec<Finding> {
-        let findings = self.findings.borrow();
-        let serious = findings[mark..].iter().filter(|found| found.severity > Severity::Warning);
-        serious.cloned().collect()
-    }
-
-    /// The path that `raw` names in the file where it was written.
-    pub(super) fn resolve(&self, origin: &Origin, raw: &str) -> PathBuf {
-        let folder = origin.file.as_deref().and_then(Path::parent);
-        folder.unwrap_or(&self.base).join(raw)
-    }
-
-    /// Notes a file that this configuration was made from.
-    pub(super) fn uses(&self, path: &Path) {
-        self.used.borrow_mut().insert(path.to_path_buf());
-    }
-
-    /// Everything on record: problems in the order in which they are best read, and files.
-    pub(super) fn finish(self) -> (Vec<Finding>, BTreeSet<PathBuf>) {
-        let mut findings = self.findings.into_inner();
-        let main = self.main;
-        findings.sort_by(|a, b| {
-            let place = |found: &Finding| {
-                let is_main = found.file.as_deref() == main.as_deref();
-                (found.file.is_none(), !is_main, found.file.clone(), found.line)
-            };
-            place(a).cmp(&place(b))
-        });
-        (findings, self.used.into_inner())
-    }
 }
 
 impl<'a> Section<'a> {
@@ -178,7 +75,8 @@ impl<'a> Section<'a> {
 
     /// Reports a problem of the section as a whole.
     pub(super) fn wrong(&self, problem: impl Into<String>, fix: impl Into<String>) {
-        self.context.report(self.severity, self.origin, self.path, problem, fix);
+        let place = self.origin.without_variable();
+        self.context.report(self.severity, &place, self.path, problem, fix);
     }
 
     /// A duration within `bounds`.
@@ -431,7 +329,12 @@ impl<'a> Field<'a> {
     }
 
     fn report(&self, severity: Severity, problem: impl Into<String>, fix: impl Into<String>) {
-        self.context.report(severity, self.origin, &self.path, problem, fix);
+        if self.node.is_some() {
+            self.context.report(severity, self.origin, &self.path, problem, fix);
+        } else {
+            let place = self.origin.without_variable();
+            self.context.report(severity, &place, &self.path, problem, fix);
+        }
     }
 
     fn text_or(&self, expected: &str) -> Option<&'a str> {
@@ -471,10 +374,3 @@ impl<'a> Field<'a> {
 fn joined(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
-
-/// A key as it may be shown on a terminal.
-fn shown_key(key: &str) -> String {
-    key.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_KEY).collect()
-}
-
-const MAX_SHOWN_KEY: usize = 200;

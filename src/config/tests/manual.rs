@@ -3,10 +3,13 @@ use std::{collections::BTreeSet, time::Duration};
 use secrecy::ExposeSecret as _;
 
 use super::{Folder, empty, errors, load, variables};
-use crate::config::{
-    LogFormat, TokenForm,
-    document::{self, Table, Value},
-    schema,
+use crate::{
+    config::{
+        LogFormat, TokenForm,
+        document::{self, Table, Value},
+        schema,
+    },
+    domain::RegionName,
 };
 
 const MANUAL: &str = include_str!("../../../config/default.toml");
@@ -146,7 +149,7 @@ fn the_defaults_are_those_of_the_manual() {
     assert_eq!(config.cache.ttl.len(), 7);
     assert_eq!(config.upstream.read_timeout, Duration::from_secs(90));
     assert!((config.upstream.token.refresh_at - 0.8).abs() < f64::EPSILON);
-    assert_eq!(config.upstream.token.margin, Duration::from_secs(60));
+    assert_eq!(config.upstream.token.margin, Duration::from_mins(1));
     let database = config.database.sqlite_path.unwrap();
     assert!(database.is_absolute() && database.ends_with("cwsgate.db"));
 }
@@ -154,7 +157,7 @@ fn the_defaults_are_those_of_the_manual() {
 #[test]
 fn five_regions_are_built_in() {
     let config = load("", &empty()).config.unwrap();
-    let names: Vec<&str> = config.regions.keys().map(|name| name.as_str()).collect();
+    let names: Vec<&str> = config.regions.keys().map(RegionName::as_str).collect();
     assert_eq!(names, ["ap-s", "eu", "jp", "us", "us-gov"]);
 
     let us = &config.regions["us"];
