@@ -1,1 +1,8 @@
-fn main() {}
+//! The `cwsgate` program: see `cwsgate --help`.
+
+use cwsgate::commands::{self, Exit};
+
+#[tokio::main]
+async fn main() -> Exit {
+    commands::run().await
+}

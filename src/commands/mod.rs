@@ -1,4 +1,23 @@
 //! What the command line can do; each command is a plain function over its inputs and outputs.
 
 pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod explain;
+mod exit;
+pub mod healthcheck;
 pub mod key;
+pub mod openapi;
+pub mod serve;
+mod signals;
+pub mod simulate;
+
+mod cli;
+
+pub use cli::run;
+pub use exit::Exit;
+
+/// A base URL without its final slash, ready to have a path put behind it.
+fn trimmed(url: &url::Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}

@@ -82,6 +82,13 @@ pub(super) fn parse_variable(text: &str, origin: &Origin) -> Node {
     Node { value, origin: origin.clone() }
 }
 
+impl Origin {
+    /// The place without the variable, for what a variable did not say.
+    pub(super) fn without_variable(&self) -> Self {
+        Self { variable: None, ..self.clone() }
+    }
+}
+
 impl Value {
     /// What the value is, for a message about its type.
     pub(super) fn kind(&self) -> &'static str {

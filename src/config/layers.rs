@@ -1,17 +1,15 @@
 //! Puts the layers of a configuration on each other: what is built in, the file and what it
 //! includes, environment variables.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry as Slot},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Severity,
+    context::Context,
     document::{self, Entry, Node, Origin, SyntaxError, Table, Value},
-    reader::{Context, Field, Section},
-    schema, secrets,
+    includes,
+    reader::Field,
+    secrets, variables,
 };
 
 /// One table of everything, and what could not be put into it.
@@ -24,7 +22,7 @@ pub(super) struct Layers {
 }
 
 /// The text of the manual, which holds every default.
-pub(super) const DEFAULTS: &str = include_str!("../../config/default.toml");
+const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 impl Layers {
     /// The layers of `text`, the content of the main file.
@@ -32,14 +30,14 @@ impl Layers {
         let mut own = main_table(context, text);
         let include = own.remove("include");
         let (mut unreadable, mut repeated) = (BTreeMap::new(), Vec::new());
-        for path in included_files(context, include.as_ref()) {
-            let Some(table) = included_table(context, &path, &mut unreadable) else { continue };
-            add(&mut own, table, &mut repeated);
+        for path in includes::files(context, include.as_ref()) {
+            let Some(table) = includes::table(context, &path, &mut unreadable) else { continue };
+            includes::add(&mut own, table, &mut repeated);
         }
         let (mut table, _) = document::parse(DEFAULTS, None);
         forget_lines(&mut table);
         lay_over(&mut table, own);
-        apply_variables(context, &mut table);
+        variables::apply(context, &mut table);
         Self { table, unreadable, repeated }
     }
 
@@ -64,6 +62,7 @@ fn main_table(context: &Context<'_>, text: &str) -> Table {
     table
 }
 
+<<<<<<< HEAD
 /// The files that `include` names, in alphabetical order per pattern.
 fn included_files(context: &Context<'_>, include: Option<&Entry>) -> Vec<PathBuf> {
     let Some(entry) = include else { return Vec::new() };
@@ -221,6 +220,8 @@ fn add(own: &mut Table, included: Table, repeated: &mut Vec<(&'static str, Strin
     }
 }
 
+=======
+>>>>>>> refs/heads/config
 /// Puts `upper` over `lower`: tables are merged, anything else is replaced.
 fn lay_over(lower: &mut Table, upper: Table) {
     for (key, entry) in upper {
@@ -237,63 +238,6 @@ fn lay_over(lower: &mut Table, upper: Table) {
             }
         }
     }
-}
-
-/// Puts every `CWSGATE_SECTION__KEY` variable over `table`.
-fn apply_variables(context: &Context<'_>, table: &mut Table) {
-    for (name, text) in context.environment.with_prefix(PREFIX) {
-        let rest = &name[PREFIX.len()..];
-        if !rest.contains("__") {
-            continue;
-        }
-        let origin = Origin { variable: Some(name.into()), ..Origin::default() };
-        let path: Vec<&str> = rest.split("__").collect();
-        if path.iter().any(|part| part.is_empty()) || path.len() > MAX_DEPTH {
-            let fix = "write CWSGATE_SECTION__KEY";
-            context.report(Severity::Error, &origin, name, "this does not name a key", fix);
-            continue;
-        }
-        set(context, table, &path, document::parse_variable(text, &origin));
-    }
-}
-
-fn set(context: &Context<'_>, table: &mut Table, path: &[&str], node: Node) {
-    let [part, rest @ ..] = path else { return };
-    let same = |key: &&String| schema::plain(key) == schema::plain(part);
-    if table.keys().filter(same).count() > 1 {
-        let problem = "two names differ only in case and punctuation";
-        let fix = "rename one of them, or set the key in a file";
-        context.report(Severity::Error, &node.origin, "", problem, fix);
-        return;
-    }
-    let key = table.keys().find(same).cloned();
-    let key = key.unwrap_or_else(|| known_spelling(part).unwrap_or_else(|| part.to_lowercase()));
-    if rest.is_empty() {
-        // The other way to say where a secret is gives way.
-        match key.as_str() {
-            "file" => table.remove("env"),
-            "env" => table.remove("file"),
-            _ => None,
-        };
-        table.insert(key, Entry { key: node.origin.clone(), node });
-        return;
-    }
-    let empty = || Node { value: Value::Table(Table::new()), origin: node.origin.clone() };
-    let below =
-        table.entry(key).or_insert_with(|| Entry { key: node.origin.clone(), node: empty() });
-    if !matches!(below.node.value, Value::Table(_)) {
-        below.node = empty();
-    }
-    if let Value::Table(below) = &mut below.node.value {
-        set(context, below, rest, node);
-    }
-}
-
-/// The spelling of a key that the schema has, for one in capitals.
-fn known_spelling(part: &str) -> Option<String> {
-    let mut known = schema::SECTIONS.iter().flat_map(|(_, keys)| keys.iter());
-    let same = known.find(|key| schema::plain(key) == schema::plain(part));
-    same.map(|key| (*key).to_owned())
 }
 
 /// A default has no place that an operator could look at.
@@ -313,7 +257,12 @@ pub(super) fn read_text(path: &Path) -> Result<zeroize::Zeroizing<String>, &'sta
     Ok(text.to_owned().into())
 }
 
-fn report_syntax(context: &Context<'_>, severity: Severity, at: &Origin, error: &SyntaxError) {
+pub(super) fn report_syntax(
+    context: &Context<'_>,
+    severity: Severity,
+    at: &Origin,
+    error: &SyntaxError,
+) {
     let problem = format!("column {}: {}", error.column, error.message);
     let fix = if error.message.starts_with("duplicate") {
         "keep one of the two"
@@ -323,35 +272,5 @@ fn report_syntax(context: &Context<'_>, severity: Severity, at: &Origin, error: 
     context.report_syntax(severity, at, problem, fix);
 }
 
-/// Start of the names of variables that override keys.
-const PREFIX: &str = "CWSGATE_";
-
-/// Sections whose entries an operator names; only these may be included.
-const NAMED: [&str; 5] = ["apps", "customers", "issuers", "regions", "stores"];
-
 /// Bytes of a configuration file.
 const MAX_FILE: u64 = 8 * 1024 * 1024;
-
-/// Files that one pattern may name.
-const MAX_FILES: usize = 10_000;
-
-/// Parts of a key.
-const MAX_DEPTH: usize = 6;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_matches_as_in_a_shell() {
-        let matches = |pattern: &str, name: &str| glob(pattern.as_bytes(), name.as_bytes());
-
-        assert!(matches("*.toml", "acme.toml"));
-        assert!(matches("a*e.t?ml", "acme.toml"));
-        assert!(matches("*", "x"));
-        assert!(matches("*a*b", "xaxbxb"));
-        assert!(!matches("*.toml", "acme.toml.bak"));
-        assert!(!matches("?.toml", ".toml"));
-        assert!(!matches("a", "ab"));
-    }
-}

@@ -11,10 +11,11 @@ use super::{
     Admin, App, Cache, Config, Database, Environment, Finding, Issuer, Log, Region, Server,
     Severity, Store, UpstreamSettings,
     apps::Known,
+    context::Context,
     customers::Customers,
     document::Origin,
     layers::{Layers, read_text},
-    reader::{Context, Section},
+    reader::Section,
 };
 
 /// What came of reading a configuration.

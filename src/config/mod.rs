@@ -8,10 +8,12 @@
 
 mod address;
 mod apps;
+mod context;
 mod customers;
 mod document;
 mod environment;
 mod finding;
+mod includes;
 mod issuers;
 mod layers;
 mod load;
@@ -25,6 +27,7 @@ mod stores;
 #[cfg(test)]
 mod tests;
 mod upstream;
+mod variables;
 
 use std::collections::BTreeMap;
 

@@ -3,23 +3,18 @@
 //! A reader answers `None` (or a placeholder) for what it has reported: with an error on record
 //! the configuration is never handed out, so that the placeholder is never used.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeSet,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{ops::RangeInclusive, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
-    Environment, Finding, Severity,
+    Severity,
+    context::Context,
     document::{Node, Origin, Table, Value},
     quantity, schema,
 };
 
+<<<<<<< HEAD
 /// What all readers of one load share.
 pub(super) struct Context<'a> {
     pub(super) environment: &'a Environment,
@@ -37,6 +32,8 @@ pub(super) struct Context<'a> {
     used: RefCell<BTreeSet<PathBuf>>,
 }
 
+=======
+>>>>>>> refs/heads/config
 /// One table and the keys it may have.
 #[derive(Clone, Copy)]
 pub(super) struct Section<'a> {
@@ -60,6 +57,7 @@ pub(super) struct Field<'a> {
     pub(super) severity: Severity,
 }
 
+<<<<<<< HEAD
 impl<'a> Context<'a> {
     pub(super) fn new(
         environment: &'a Environment,
@@ -162,6 +160,8 @@ impl<'a> Context<'a> {
     }
 }
 
+=======
+>>>>>>> refs/heads/config
 impl<'a> Section<'a> {
     /// Opens `table`, reporting the keys that section `name` of the schema does not have.
     pub(super) fn open(
@@ -200,7 +200,8 @@ impl<'a> Section<'a> {
 
     /// Reports a problem of the section as a whole.
     pub(super) fn wrong(&self, problem: impl Into<String>, fix: impl Into<String>) {
-        self.context.report(self.severity, self.origin, self.path, problem, fix);
+        let place = self.origin.without_variable();
+        self.context.report(self.severity, &place, self.path, problem, fix);
     }
 
     /// A duration within `bounds`.
@@ -453,7 +454,12 @@ impl<'a> Field<'a> {
     }
 
     fn report(&self, severity: Severity, problem: impl Into<String>, fix: impl Into<String>) {
-        self.context.report(severity, self.origin, &self.path, problem, fix);
+        if self.node.is_some() {
+            self.context.report(severity, self.origin, &self.path, problem, fix);
+        } else {
+            let place = self.origin.without_variable();
+            self.context.report(severity, &place, &self.path, problem, fix);
+        }
     }
 
     fn text_or(&self, expected: &str) -> Option<&'a str> {
@@ -493,10 +499,3 @@ impl<'a> Field<'a> {
 fn joined(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
-
-/// A key as it may be shown on a terminal.
-fn shown_key(key: &str) -> String {
-    key.chars().filter(|c| !c.is_control()).take(MAX_SHOWN_KEY).collect()
-}
-
-const MAX_SHOWN_KEY: usize = 200;

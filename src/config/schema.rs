@@ -71,9 +71,9 @@ pub(super) fn one_of<'a>(candidates: impl Iterator<Item = &'a str>) -> String {
     if all.is_empty() { "remove it".to_owned() } else { format!("use one of: {}", all.join(", ")) }
 }
 
-/// A key without what people write differently: case, `-` and `_`.
+/// A key without what people write differently: case, `-`, `_` and `.`.
 pub(super) fn plain(key: &str) -> String {
-    key.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
+    key.chars().filter(|c| !matches!(c, '-' | '_' | '.')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn place(section: &str) -> String {

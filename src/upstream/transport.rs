@@ -143,6 +143,9 @@ impl Transport {
         origin: Origin,
         answer: Answer,
     ) -> Result<Reply, Error> {
+        if answer.headers.contains_key(SIMULATED) {
+            ctx.note_simulated();
+        }
         if !answer.status.is_success() {
             return Err(self.refusal(ctx, call, &origin, answer));
         }
@@ -280,3 +283,6 @@ fn no_token(origin: &Origin, refusal: Refusal) -> Error {
     }
     error
 }
+
+/// What every answer of the simulator carries, so that nobody takes one for real.
+const SIMULATED: HeaderName = HeaderName::from_static("cwsgate-upstream");

@@ -118,7 +118,8 @@ fn no_value_is_ever_shown() {
         ("CWSGATE_CUSTOMERS__ACME__CLIENT_SECRET", &format!("{{ file = \"{CANARY}\" }}")),
     ]);
     let loaded = load("", &environment);
-    assert_eq!(loaded.findings.len(), 4, "{:#?}", loaded.findings);
+    assert_eq!(loaded.findings.len(), 6, "{:#?}", loaded.findings);
+    about(&loaded, "customers.acme.region");
     assert!(!format!("{:?} {environment:?}", loaded.findings).contains(CANARY));
 }
 

@@ -1,0 +1,29 @@
+//! Our own API as a client, for the commands that talk to a running gateway.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::net::{self, ClientOptions};
+
+/// Why a gateway could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Client(#[from] net::Error),
+    /// Nobody answered.
+    #[error("{}", net::fault(_0).summary())]
+    Unreachable(#[from] reqwest::Error),
+}
+
+/// Whether the gateway with this admin listener says that it is ready.
+///
+/// # Errors
+/// When it does not answer within three seconds.
+pub async fn ready(admin: SocketAddr) -> Result<bool, Error> {
+    let client = net::client(&ClientOptions::default())?;
+    let asked = client.get(format!("http://{admin}/readyz")).timeout(PATIENCE).send().await?;
+    Ok(asked.status().is_success())
+}
+
+/// How long an answer of a healthy process can take.
+const PATIENCE: Duration = Duration::from_secs(3);

@@ -1,0 +1,28 @@
+//! `cwsgate explain`: the page of a problem code, as `GET /problems/{code}` shows it.
+
+use std::io::{self, Write};
+
+use super::Exit;
+use crate::domain::ProblemCode;
+
+/// Writes the page of `code`, or says which codes there are.
+pub fn run(code: &str, out: &mut impl Write) -> io::Result<Exit> {
+    if let Ok(code) = code.parse::<ProblemCode>() {
+        out.write_all(code.page().as_bytes())?;
+        return Ok(Exit::Done);
+    }
+    let nearest = ProblemCode::ALL
+        .iter()
+        .min_by_key(|known| strsim::damerau_levenshtein(known.as_str(), code))
+        .filter(|known| strsim::damerau_levenshtein(known.as_str(), code) <= 3);
+    match nearest {
+        Some(known) => eprintln!("cwsgate: there is no code {code:?}; did you mean {known}?"),
+        None => {
+            eprintln!("cwsgate: there is no code {code:?}. Codes are:");
+            for known in ProblemCode::ALL {
+                eprintln!("  {known:32} {}", known.title());
+            }
+        }
+    }
+    Ok(Exit::Usage)
+}
