@@ -4,13 +4,16 @@
 //! (`docs/architecture.md` has the picture, `tests/it/architecture.rs` holds it true).
 
 pub mod api;
+pub mod app;
 pub mod auth;
+pub mod client;
 pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod net;
 pub mod server;
 pub mod services;
+pub mod simulator;
 pub mod telemetry;
 pub mod upstream;
 pub mod wire;

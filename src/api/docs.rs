@@ -18,10 +18,7 @@ use crate::domain::ProblemCode;
 /// The routes outside of `/v1`.
 pub(super) fn router(document: utoipa::openapi::OpenApi) -> Router<ApiState> {
     let document = super::openapi::finish(document);
-    let texts = Arc::new(Texts {
-        json: serde_json::to_string_pretty(&document).unwrap_or_default() + "\n",
-        yaml: super::openapi::to_yaml(&document),
-    });
+    let texts = Arc::new(Texts { json: document.to_json(), yaml: document.to_yaml() });
     // The page loads nothing from anywhere else, and asks no validator outside.
     let browser = SwaggerUi::new("/docs")
         .config(Config::from("/openapi.json").validator_url("none").try_it_out_enabled(true));

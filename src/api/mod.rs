@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, middleware};
 use utoipa_axum::router::OpenApiRouter;
 
-pub use openapi::{document, to_yaml};
+pub use openapi::{Document, document};
 pub use probes::{Lifecycle, probes};
 pub use problem::{Problem, refuse};
 

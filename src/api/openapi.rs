@@ -39,14 +39,30 @@ pub(super) fn base() -> utoipa::openapi::OpenApi {
     Base::openapi()
 }
 
-/// The whole document as it is served.
-pub fn document() -> Value {
+/// The OpenAPI document as it is served.
+#[derive(Clone, Debug)]
+pub struct Document(Value);
+
+/// The whole document, of every documented route.
+pub fn document() -> Document {
     finish(super::routes().into_openapi())
+}
+
+impl Document {
+    /// As indented JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(&self.0).unwrap_or_default() + "\n"
+    }
+
+    /// As YAML.
+    pub fn to_yaml(&self) -> String {
+        yaml_serde::to_string(&self.0).unwrap_or_default()
+    }
 }
 
 /// Puts the last touches to a document: paths where they are served, short schema names and
 /// examples.
-pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Value {
+pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Document {
     let mut value = serde_json::to_value(document).unwrap_or_default();
     if let Some(paths) = value.get_mut("paths").and_then(Value::as_object_mut) {
         *paths = std::mem::take(paths)
@@ -56,12 +72,7 @@ pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Value {
     }
     rename_schemas(&mut value);
     add_examples(&mut value);
-    value
-}
-
-/// The document as YAML.
-pub fn to_yaml(document: &Value) -> String {
-    yaml_serde::to_string(document).unwrap_or_default()
+    Document(value)
 }
 
 struct Security;
@@ -246,7 +257,7 @@ mod tests {
 
     #[test]
     fn schema_names_are_short_and_every_reference_has_its_schema() {
-        let document = document();
+        let Document(document) = document();
         let schemas = document.pointer("/components/schemas").unwrap().as_object().unwrap();
         assert!(schemas.contains_key("MachineList") && schemas.contains_key("Problem"));
         let text = document.to_string();

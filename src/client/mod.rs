@@ -11,7 +11,7 @@ pub enum Error {
     #[error(transparent)]
     Client(#[from] net::Error),
     /// Nobody answered.
-    #[error("{}", net::fault(_0).summary())]
+    #[error("{}", net::fault(_0).as_str())]
     Unreachable(#[from] reqwest::Error),
 }
 

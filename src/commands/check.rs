@@ -7,6 +7,7 @@ use std::{
 
 use serde::Serialize;
 
+use super::Exit;
 use crate::config::{Config, Environment, Finding, LoadOptions, Loaded, Severity};
 
 /// Reads the configuration file `path` with all it names, writes what is wrong with it to `out`, as
@@ -18,11 +19,11 @@ pub fn run(
     options: LoadOptions,
     json: bool,
     out: &mut impl Write,
-) -> io::Result<u8> {
+) -> io::Result<Exit> {
     let loaded = Config::load(path, environment, options);
     let written = if json { write_json(&loaded, out) } else { write_text(path, &loaded, out) };
     written?;
-    Ok(if loaded.is_clean() { 0 } else { EXIT_CONFIGURATION })
+    Ok(if loaded.is_clean() { Exit::Done } else { Exit::Configuration })
 }
 
 /// `{"ok":…,"findings":[…]}`.
@@ -94,7 +95,6 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 /// `EX_CONFIG` of sysexits.h.
-const EXIT_CONFIGURATION: u8 = 78;
 
 #[cfg(test)]
 mod tests {

@@ -57,26 +57,15 @@ fn a_customer_may_come_from_variables_alone() {
 
 #[test]
 fn a_variable_finds_the_name_in_the_file_whatever_its_case() {
-<<<<<<< HEAD
-    let text = "[customers.Acme-West]\nregion = \"us\"\nclient_id = \"x\"\nclient_secret = { env = \"NONE\" }\n";
-    let environment = variables(&[
-        ("CWSGATE_CUSTOMERS__ACME_WEST__REGION", "eu"),
-        ("CWSGATE_CUSTOMERS__ACME_WEST__CLIENT_SECRET__FILE", "secret"),
-=======
     let text = "[customers.\"Acme-We.st\"]\nregion = \"us\"\nclient_id = \"x\"\nclient_secret = { env = \"NONE\" }\n";
     let environment = variables(&[
         ("CWSGATE_CUSTOMERS__ACME_WE_ST__REGION", "eu"),
         ("CWSGATE_CUSTOMERS__ACME_WE_ST__CLIENT_SECRET__FILE", "secret"),
->>>>>>> refs/heads/config
     ]);
     let loaded = load(text, &environment);
 
     assert_eq!(errors(&loaded), [""; 0]);
-<<<<<<< HEAD
-    assert_eq!(loaded.config.unwrap().customers["Acme-West"].region.as_str(), "eu");
-=======
     assert_eq!(loaded.config.unwrap().customers["Acme-We.st"].region.as_str(), "eu");
->>>>>>> refs/heads/config
 }
 
 #[test]
@@ -110,8 +99,6 @@ fn included_files_add_customers_and_resolve_paths_in_their_own_folder() {
 }
 
 #[test]
-<<<<<<< HEAD
-=======
 fn a_pattern_that_names_the_main_file_does_not_include_it_again() {
     let folder = Folder::with(&[
         ("main.toml", &format!("include = [\"*.toml\"]\n{APP}")),
@@ -125,7 +112,6 @@ fn a_pattern_that_names_the_main_file_does_not_include_it_again() {
 }
 
 #[test]
->>>>>>> refs/heads/config
 fn a_file_that_cannot_be_read_takes_its_own_customers_only() {
     let folder = with_includes(&[(
         "customers.d/bad.toml",
@@ -145,17 +131,12 @@ fn a_file_that_cannot_be_read_takes_its_own_customers_only() {
 
 #[test]
 fn an_unreadable_file_with_apps_stops_the_start() {
-<<<<<<< HEAD
-    let folder = with_includes(&[("customers.d/bad.toml", "[apps.x]\nkeys = x\n")]);
-    assert!(folder.load(&empty()).config.is_none());
-=======
     for text in
         ["[apps.x]\nkeys = x\n", "[apps.x\nkeys = 1\n", "[customers.c]\nid = \n[ regions.r]\n"]
     {
         let folder = with_includes(&[("customers.d/bad.toml", text)]);
         assert!(folder.load(&empty()).config.is_none(), "{text}");
     }
->>>>>>> refs/heads/config
 }
 
 #[test]
