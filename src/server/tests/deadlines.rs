@@ -59,7 +59,7 @@ async fn a_later_request_has_the_header_timeout_from_its_first_byte() {
     let mut stream = plug(&connector, 1024);
     send(&mut stream, GET).await;
     assert_eq!(answer(&mut stream).await.status, 200);
-    sleep(Duration::from_secs(50)).await;
+    sleep(Duration::from_secs(30)).await;
     send(&mut stream, b"GET /").await;
     assert_eq!(closed_after(&mut stream).await, (10, String::new()));
 }
