@@ -12,6 +12,7 @@ use std::{
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::response::Response;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -164,8 +165,7 @@ fn state(
     clock: Arc<dyn Clock>,
 ) -> Result<ApiState, Error> {
     let observer = Arc::new(UpstreamMetrics(metrics.clone()));
-    let upstream =
-        Upstream::new(&config.regions, &config.upstream, Arc::clone(&clock), observer)?;
+    let upstream = Upstream::new(&config.regions, &config.upstream, Arc::clone(&clock), observer)?;
     let root = root_secret(&config)?;
     let previous = config.server.previous_secret.as_ref().map(|s| s.expose_secret().as_bytes());
     let page_tokens = Sealer::new(root.expose_secret().as_bytes(), previous, "page-token");
@@ -256,8 +256,7 @@ fn random_secret() -> io::Result<SecretString> {
     SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| io::Error::other("the system gives no randomness"))?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(SecretString::from(text))
+    Ok(SecretString::from(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
@@ -323,4 +322,4 @@ impl Observer for UpstreamMetrics {
 const ANONYMOUS: &str = "anonymous";
 
 /// How long sites are remembered where the configuration does not say.
-const SITES_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+const SITES_TTL: Duration = Duration::from_hours(24);

@@ -10,10 +10,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::{ApiState, authenticate::KnownApp, problem::Problem, views::millis};
-use crate::{
-    domain::{ProblemCode, RequestId},
-    telemetry::field,
-};
+use crate::domain::{ProblemCode, RequestId};
 
 /// The outermost layer: request id in and out, refusals as problem documents, a panic as one
 /// failed request, the access line and the numbers.
@@ -34,13 +31,11 @@ pub(crate) async fn edge(
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
-    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => {
-            tracing::error!(cwsgate.request_id = id.as_str(), "a handler panicked");
-            Problem::new(ProblemCode::Internal, "a fault inside the gateway").into_response()
-        }
-    };
+    let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = handled.unwrap_or_else(|_| {
+        tracing::error!(cwsgate.request_id = id.as_str(), "a handler panicked");
+        Problem::new(ProblemCode::Internal, "a fault inside the gateway").into_response()
+    });
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
         response = rendered(problem, &id, &path, response);

@@ -29,7 +29,9 @@ use super::{
 use crate::{
     config::CustomerSelector,
     domain::{CallContext, Label, ProblemCode},
-    services::{Completeness, Event, ListPage, Listing, Paging, Scope, SourceStatus, Verdict, Wildcard},
+    services::{
+        Completeness, Event, ListPage, Listing, Paging, Scope, SourceStatus, Verdict, Wildcard,
+    },
     telemetry::Metrics,
 };
 
@@ -134,9 +136,11 @@ impl<F> List<F> {
     /// Answers with things that have addresses of their own.
     pub(crate) async fn answer<T>(self, listing: Listing<T>) -> Result<Response, Problem>
     where
-        T: Addressed + ToSchema + Serialize + Send + 'static,
+        T: Addressed + PartialSchema + Serialize + Send + 'static,
     {
-        let fields = self.fields::<ItemView<T>>()?;
+        let mut known = property_names::<T>();
+        known.extend(IDS.map(str::to_owned));
+        let fields = self.fields(&known)?;
         let verdict = match self.params.partial {
             Some(Partial::Deny) => Verdict::DenyPartial,
             Some(Partial::Allow) | None => Verdict::AllowPartial,
@@ -144,7 +148,9 @@ impl<F> List<F> {
         match self.format {
             Format::Json => {
                 let ListPage { items, next, sources } = listing.page(verdict).await?;
-                sources.iter().for_each(|source| count(&self.metrics, source.status));
+                for source in &sources {
+                    count(&self.metrics, source.status);
+                }
                 let items = items.into_iter().map(ItemView::from).collect();
                 Ok(self.envelope(
                     items,
@@ -166,7 +172,7 @@ impl<F> List<F> {
     where
         V: PartialSchema + Serialize,
     {
-        let fields = self.fields::<V>()?;
+        let fields = self.fields(&property_names::<V>())?;
         if self.format == Format::Ndjson {
             let mut lines = Vec::new();
             for item in &items {
@@ -225,7 +231,7 @@ impl<F> List<F> {
             .ok()
     }
 
-    fn fields<V: PartialSchema>(&self) -> Result<Fields, Problem> {
+    fn fields(&self, known: &[String]) -> Result<Fields, Problem> {
         let wanted: BTreeSet<String> = self
             .params
             .fields
@@ -238,7 +244,6 @@ impl<F> List<F> {
         if wanted.is_empty() {
             return Ok(Fields(None));
         }
-        let known = property_names::<V>();
         for name in &wanted {
             if !known.contains(name) {
                 let hint = suggestion(name, known.iter().map(String::as_str));
@@ -258,10 +263,7 @@ impl Format {
         for value in headers.get_all(ACCEPT) {
             for range in value.to_str().unwrap_or_default().split(',') {
                 stated |= !range.trim().is_empty();
-                let (format, weight) = match media_range(range) {
-                    Some(found) => found,
-                    None => continue,
-                };
+                let Some((format, weight)) = media_range(range) else { continue };
                 // Equal weights: the first one that was named.
                 if weight > 0 && best.is_none_or(|(most, _)| weight > most) {
                     best = Some((weight, format));
@@ -341,12 +343,11 @@ where
     loop {
         let Some(event) = events.next().await else { break };
         let answered = match &event {
-            Event::Item(_) => true,
             Event::Source(source) => {
                 sources.push(source.clone());
                 source.error.is_none()
             }
-            Event::End(_) => true,
+            Event::Item(_) | Event::End(_) => true,
         };
         let ended = matches!(event, Event::End(_));
         held.push(event);

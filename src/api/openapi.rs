@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use utoipa::{
-    IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
+    IntoResponses, Modify, OpenApi,
     openapi::{
         Content, RefOr, Response, ResponseBuilder,
         security::{

@@ -109,7 +109,7 @@ impl Policy {
         if !self.sees(principal, customer) {
             return Err(Denied::Invisible);
         }
-        Err(self.forbidden(principal, action, format!("customer {:?}", customer.name)))
+        Err(Denied::forbidden(principal, action, format!("customer {:?}", customer.name)))
     }
 
     /// Authorizes an action on the customer as a whole, which a grant on single sites does not
@@ -125,18 +125,12 @@ impl Policy {
     ) -> Result<(), Denied> {
         match self.authorize(principal, action, customer)? {
             SiteScope::All => Ok(()),
-            SiteScope::Only(_) => Err(self.forbidden(
+            SiteScope::Only(_) => Err(Denied::forbidden(
                 principal,
                 action,
                 format!("all of customer {:?}", customer.name),
             )),
         }
-    }
-
-    /// The denial that names the action and the place.
-    #[expect(clippy::unused_self, reason = "reads as a decision of the policy")]
-    pub fn forbidden(&self, principal: &Principal, action: Action, on: String) -> Denied {
-        Denied::Forbidden { app: principal.app.to_string(), action, on }
     }
 
     fn naming<'a>(
@@ -150,6 +144,13 @@ impl Policy {
                 .iter()
                 .any(|selector| selector.matches(customer.name, customer.id, customer.labels))
         })
+    }
+}
+
+impl Denied {
+    /// The denial that names the action and the place.
+    pub fn forbidden(principal: &Principal, action: Action, on: String) -> Self {
+        Self::Forbidden { app: principal.app.to_string(), action, on }
     }
 }
 

@@ -94,13 +94,11 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// `EX_CONFIG` of sysexits.h.
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(text: &str, json: bool) -> (u8, String) {
+    fn check(text: &str, json: bool) -> (Exit, String) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, text).unwrap();
@@ -122,7 +120,7 @@ grants = [{ actions = ["read"], customers = ["*"] }]
     fn a_good_file_is_ok_and_exits_0() {
         let (code, shown) = check(APP, false);
         assert_eq!(shown, "DIR/gateway.toml: ok, 0 customers, 1 app, 0 warnings\n");
-        assert_eq!(code, 0);
+        assert_eq!(code, Exit::Done);
     }
 
     #[test]
@@ -130,7 +128,7 @@ grants = [{ actions = ["read"], customers = ["*"] }]
         let text = format!("[server]\nlisten = \"0.0.0.0:8443\"\n{APP}");
         let (code, shown) = check(&text, false);
         assert!(shown.starts_with("DIR/gateway.toml:2: warning: server.listen: "), "{shown}");
-        assert_eq!(code, 0);
+        assert_eq!(code, Exit::Done);
     }
 
     #[test]
@@ -138,7 +136,7 @@ grants = [{ actions = ["read"], customers = ["*"] }]
         let text = format!("[server]\nlistne = 1\nmax_headers = 0\n[customers.acme]\n{APP}");
         let (code, shown) = check(&text, false);
 
-        assert_eq!(code, 78);
+        assert_eq!(code, Exit::Configuration);
         assert!(
             shown.contains(
                 "DIR/gateway.toml:2: error: server.listne: there is no such key (did you mean `listen`?)\n"
@@ -156,7 +154,7 @@ grants = [{ actions = ["read"], customers = ["*"] }]
         assert!(shown.ends_with(
             "3 problems in customers or stores, which would not be served; 0 warnings\n"
         ));
-        assert_eq!(code, 78);
+        assert_eq!(code, Exit::Configuration);
     }
 
     #[test]
@@ -164,7 +162,7 @@ grants = [{ actions = ["read"], customers = ["*"] }]
         let (code, shown) = check("[server]\nlistne = 1\n", true);
         let report: serde_json::Value = serde_json::from_str(&shown).unwrap();
 
-        assert_eq!(code, 78);
+        assert_eq!(code, Exit::Configuration);
         assert_eq!(report["ok"], false);
         assert_eq!(report["findings"].as_array().unwrap().len(), 2);
         let named = report["findings"].as_array().unwrap();
@@ -183,7 +181,7 @@ grants = [{ actions = ["read"], customers = ["*"] }]
         let path = Path::new("/nowhere/gateway.toml");
         let code = run(path, &Environment::default(), options, false, &mut out).unwrap();
 
-        assert_eq!(code, 78);
+        assert_eq!(code, Exit::Configuration);
         let shown = String::from_utf8(out).unwrap();
         assert!(
             shown.starts_with("/nowhere/gateway.toml: error: the file does not exist"),

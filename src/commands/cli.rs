@@ -4,9 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
-use super::{
-    Exit, check, completions, demo, explain, healthcheck, key, openapi, serve, simulate,
-};
+use super::{Exit, check, completions, demo, explain, healthcheck, key, openapi, serve, simulate};
 use crate::config::{Environment, LoadOptions};
 
 /// One JSON REST API in front of Citrix Cloud and Citrix DaaS, for every region and customer.

@@ -93,7 +93,7 @@ pub async fn run(listen: SocketAddr, json: bool) -> io::Result<Exit> {
 }
 
 /// The part of a configuration that points a gateway at a simulator.
-pub(super) fn upstream_config(simulator: &Simulator) -> String {
+pub fn upstream_config(simulator: &Simulator) -> String {
     let mut text = String::new();
     for (name, url) in simulator.regions() {
         let url = trimmed(&url);

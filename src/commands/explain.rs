@@ -15,14 +15,13 @@ pub fn run(code: &str, out: &mut impl Write) -> io::Result<Exit> {
         .iter()
         .min_by_key(|known| strsim::damerau_levenshtein(known.as_str(), code))
         .filter(|known| strsim::damerau_levenshtein(known.as_str(), code) <= 3);
-    match nearest {
-        Some(known) => eprintln!("cwsgate: there is no code {code:?}; did you mean {known}?"),
-        None => {
-            eprintln!("cwsgate: there is no code {code:?}. Codes are:");
-            for known in ProblemCode::ALL {
-                eprintln!("  {known:32} {}", known.title());
-            }
-        }
+    if let Some(known) = nearest {
+        eprintln!("cwsgate: there is no code {code:?}; did you mean {known}?");
+        return Ok(Exit::Usage);
+    }
+    eprintln!("cwsgate: there is no code {code:?}. Codes are:");
+    for known in ProblemCode::ALL {
+        eprintln!("  {:32} {}", known.as_str(), known.title());
     }
     Ok(Exit::Usage)
 }

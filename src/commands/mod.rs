@@ -3,8 +3,8 @@
 pub mod check;
 pub mod completions;
 pub mod demo;
-pub mod explain;
 mod exit;
+pub mod explain;
 pub mod healthcheck;
 pub mod key;
 pub mod openapi;

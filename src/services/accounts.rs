@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::{Account, Core, Error, Paging, Scope, cursor::Cursor};
 use crate::{
+    auth::Denied,
     config::{Grant, Region},
     domain::{Action, AppName, AuthMethod, CallContext},
     upstream::{ServiceHealth, TokenStatus},
@@ -128,7 +129,7 @@ impl Accounts {
             return Ok(());
         }
         let on = "any customer".to_owned();
-        Err(policy.forbidden(&ctx.principal, Action::Read, on).into())
+        Err(Denied::forbidden(&ctx.principal, Action::Read, on).into())
     }
 
     fn detail(&self, account: &Account) -> CustomerDetail {

@@ -5,7 +5,7 @@ use moka::future::Cache;
 
 use super::{Account, Candidate, Directory, Error, Wildcard};
 use crate::{
-    auth::{Policy, SiteScope},
+    auth::{Denied, Policy, SiteScope},
     config::Customer,
     domain::{Action, CallContext, Clock, NameOrId, Site, SiteId},
     upstream::Upstream,
@@ -96,7 +96,7 @@ impl Core {
         let site = self.one_site(ctx, &customer, site, &visible).await?;
         if !granted.contains(&site.id) {
             let on = format!("site {} of customer {:?}", site.id, account.name().as_str());
-            return Err(self.policy.forbidden(&ctx.principal, action, on).into());
+            return Err(Denied::forbidden(&ctx.principal, action, on).into());
         }
         Ok((customer, site_id(&site)?))
     }

@@ -185,16 +185,13 @@ impl Plan {
         let accounts = core.directory.select(scope, &core.policy, principal)?;
         let wildcard = scope.customer == Wildcard::All;
         if wildcard && !core.policy.grants_anywhere(principal, Action::Read) {
-            return Err(core
-                .policy
-                .forbidden(principal, Action::Read, "any customer".into())
-                .into());
+            return Err(Denied::forbidden(principal, Action::Read, "any customer".into()).into());
         }
         let mut plan = Self { asks: VecDeque::new(), known: Vec::new() };
         for account in accounts {
             let decision = core.policy.authorize(principal, Action::Read, account.key());
             let granted = match decision {
-                Ok(SiteScope::Only(_)) if !per_site => Err(core.policy.forbidden(
+                Ok(SiteScope::Only(_)) if !per_site => Err(Denied::forbidden(
                     principal,
                     Action::Read,
                     format!("all of customer {:?}", account.name().as_str()),
@@ -367,7 +364,7 @@ impl<T: Send + 'static> Source<T> {
             }
             let place = match &ask.start {
                 Some((Some(at), _)) if site.id < *at => {
-                    gathered.push(self.untouched(&account, &ask.customer, &site.id));
+                    gathered.push(Gathered::untouched(&account, &ask.customer, &site.id));
                     continue;
                 }
                 Some((Some(at), place)) if site.id == *at => place.clone(),
@@ -375,8 +372,7 @@ impl<T: Send + 'static> Source<T> {
             };
             if !ask.granted.contains(&site.id) {
                 let on = format!("site {} of customer {:?}", site.id, ask.customer.name.as_str());
-                let denied: Denied =
-                    self.core.policy.forbidden(&self.ctx.principal, Action::Read, on);
+                let denied: Denied = Denied::forbidden(&self.ctx.principal, Action::Read, on);
                 let mut source = self.failed(&account, &ask.customer, began, denied.into());
                 source.report.site_id = Some(site.id.clone());
                 source.report.status = SourceStatus::Skipped;
@@ -479,15 +475,16 @@ impl<T: Send + 'static> Source<T> {
         report.as_of = Some(self.core.now());
         Gathered::empty(report, customer, None)
     }
-
-    fn untouched(&self, account: &Account, customer: &Arc<Customer>, site: &str) -> Gathered<T> {
-        let report =
-            SourceReport { site_id: Some(site.to_owned()), ..SourceReport::unasked(account, None) };
-        Gathered::empty(report, customer, Some(site.to_owned()))
-    }
 }
 
 impl<T> Gathered<T> {
+    /// A source that an earlier page has used up.
+    fn untouched(account: &Account, customer: &Arc<Customer>, site: &str) -> Self {
+        let report =
+            SourceReport { site_id: Some(site.to_owned()), ..SourceReport::unasked(account, None) };
+        Self::empty(report, customer, Some(site.to_owned()))
+    }
+
     fn empty(report: SourceReport, customer: &Arc<Customer>, site: Option<String>) -> Self {
         let customer = Arc::clone(customer);
         Self { report, customer, site, begin: Place::default(), items: Vec::new(), rest: None }

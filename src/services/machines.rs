@@ -188,7 +188,7 @@ impl Machines {
 
 impl PowerRequest {
     /// Refuses to take a machine away from its users. An unknown count is not zero.
-    fn check(&self, machine: &Machine) -> Result<(), Error> {
+    fn check(self, machine: &Machine) -> Result<(), Error> {
         let idle = machine.session_count == Some(0);
         if idle || !self.action.interrupts_users() || self.if_in_use == IfInUse::Proceed {
             return Ok(());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Candidate, Core, Error, core::same_name};
 use crate::{
     config::Customer,
-    domain::{CallContext, Machine, NameOrId, Page, PageRequest, SiteId},
+    domain::{CallContext, Machine, NameOrId, PageRequest, SiteId},
     upstream::daas::MachineName,
 };
 

@@ -31,6 +31,9 @@ impl Sealer {
     }
 
     /// Seals `plain` so that it opens only together with the same `context`.
+    ///
+    /// # Panics
+    /// When `plain` is longer than 64 GiB.
     pub fn seal(&self, plain: &[u8], context: &[u8]) -> String {
         let mut bytes = plain.to_vec();
         let nonce = self
@@ -123,7 +126,7 @@ mod tests {
             let sealed = sealer().seal(&plain, b"");
             let mut bytes = URL_SAFE_NO_PAD.decode(sealed).unwrap();
             let at = at.index(bytes.len());
-            bytes[at] ^= 1 << bit;
+            bytes[at] ^= 1_u8 << bit;
             prop_assert_eq!(sealer().open(&URL_SAFE_NO_PAD.encode(bytes), b""), Err(CannotOpen));
         }
     }
