@@ -27,7 +27,6 @@ use crate::{
     services::{Core, CoreParts, Directory, Services},
     telemetry::Metrics,
     upstream::{ObservedCall, Observer, Service, Upstream},
-    wire::seal::Sealer,
 };
 
 /// A gateway that is ready to run: its listeners are bound, and nothing is served yet.
@@ -166,9 +165,7 @@ fn state(
 ) -> Result<ApiState, Error> {
     let observer = Arc::new(UpstreamMetrics(metrics.clone()));
     let upstream = Upstream::new(&config.regions, &config.upstream, Arc::clone(&clock), observer)?;
-    let root = root_secret(&config)?;
-    let previous = config.server.previous_secret.as_ref().map(|s| s.expose_secret().as_bytes());
-    let page_tokens = Sealer::new(root.expose_secret().as_bytes(), previous, "page-token");
+    let secret = root_secret(&config)?;
 
     let mut apps = config.apps;
     let anonymous = options.unsafe_allow_anonymous.then(|| {
@@ -184,7 +181,8 @@ fn state(
         policy: Policy::new(apps.values()),
         upstream,
         clock: Arc::clone(&clock),
-        page_tokens,
+        secret,
+        previous_secret: config.server.previous_secret,
         max_fanout: config.upstream.max_fanout,
         sites_ttl,
     }));

@@ -2,6 +2,7 @@ use std::{fmt::Write, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use moka::future::Cache;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Account, Candidate, Directory, Error, Wildcard};
 use crate::{
@@ -36,8 +37,10 @@ pub struct CoreParts {
     pub upstream: Upstream,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// Seals page tokens.
-    pub page_tokens: Sealer,
+    /// Root of the key that seals page tokens.
+    pub secret: SecretString,
+    /// The root before the last change, for page tokens that are still about.
+    pub previous_secret: Option<SecretString>,
     /// Sources that one list asks at the same time.
     pub max_fanout: usize,
     /// How long the sites of a customer are remembered.
@@ -47,8 +50,10 @@ pub struct CoreParts {
 impl Core {
     /// Puts the parts together.
     pub fn new(parts: CoreParts) -> Self {
-        let CoreParts { directory, policy, upstream, clock, page_tokens, max_fanout, sites_ttl } =
-            parts;
+        let CoreParts { directory, policy, upstream, clock, max_fanout, sites_ttl, .. } = parts;
+        let previous = parts.previous_secret.as_ref().map(|root| root.expose_secret().as_bytes());
+        let root = parts.secret.expose_secret().as_bytes();
+        let page_tokens = Sealer::new(root, previous, "page-token");
         let sites = Cache::builder().max_capacity(MAX_SITE_LISTS).time_to_live(sites_ttl).build();
         Self { directory, policy, upstream, clock, page_tokens, max_fanout, sites }
     }
