@@ -246,6 +246,7 @@ impl From<Error> for Problem {
             | Error::MachineInUse { .. }
             | Error::Misconfigured { .. }
             | Error::FailedEarlier(_)
+            | Error::TimedOut
             | Error::Upstream(_)
             | Error::Internal => {}
         }

@@ -56,6 +56,9 @@ pub enum Error {
     /// Citrix did not give what was asked for.
     #[error("{}", upstream_failed(_0))]
     Upstream(#[from] Arc<upstream::Error>),
+    /// The time that a source of a list may take was over.
+    #[error("the source did not answer in time")]
+    TimedOut,
     /// A source failed on an earlier page of the same list and is not asked again.
     #[error("this source failed on an earlier page and was not asked again")]
     FailedEarlier(ProblemCode),
@@ -113,6 +116,7 @@ impl Error {
             Self::MachineInUse { .. } => ProblemCode::MachineInUse,
             Self::Misconfigured { .. } => ProblemCode::CredentialQuarantined,
             Self::Upstream(error) => upstream_code(error.kind),
+            Self::TimedOut => ProblemCode::UpstreamTimeout,
             Self::FailedEarlier(code) | Self::Sources { code, .. } => *code,
             Self::Internal => ProblemCode::Internal,
         }

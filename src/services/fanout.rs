@@ -63,10 +63,20 @@ pub(super) type FetchFuture<T> = BoxFuture<'static, Result<Page<T>, Error>>;
 /// Whether an item is wanted.
 pub(super) type Keep<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
+/// What the sources of a list are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sources {
+    /// Customers as a whole: a grant on some of their sites is not enough.
+    Customers,
+    /// Customers, or what the caller may see of them.
+    PartsOfCustomers,
+    /// The sites of customers.
+    Sites,
+}
+
 /// What to list.
 pub(super) struct Query<T> {
-    /// Whether sources are sites or customers.
-    pub(super) per_site: bool,
+    pub(super) sources: Sources,
     pub(super) fetch: Fetch<T>,
     /// `None` keeps every item.
     pub(super) keep: Option<Keep<T>>,
@@ -89,7 +99,7 @@ impl<T: Send + 'static> Listing<T> {
             Some(token) => Some(Cursor::open(token, &core.page_tokens, &paging.binding)?),
             None => None,
         };
-        let plan = Plan::new(core, ctx, &scope, cursor.as_ref(), query.per_site)?;
+        let plan = Plan::new(core, ctx, &scope, cursor.as_ref(), query.sources)?;
         let limit = cursor.as_ref().map_or_else(|| part_size(&paging, &query), |c| c.limit);
         let run = Run {
             core: Arc::clone(core),
@@ -97,6 +107,7 @@ impl<T: Send + 'static> Listing<T> {
             scope: Arc::new(scope),
             permits: Arc::new(Semaphore::new(core.max_fanout)),
             page_size: paging.size,
+            quota: quota(paging.size, plan.asks.len()),
             limit,
             query: Arc::new(query),
         };
@@ -169,6 +180,7 @@ struct Run<T> {
     scope: Arc<Scope>,
     permits: Arc<Semaphore>,
     page_size: usize,
+    quota: usize,
     limit: u32,
     query: Arc<Query<T>>,
 }
@@ -179,7 +191,7 @@ impl Plan {
         ctx: &CallContext,
         scope: &Scope,
         cursor: Option<&Cursor>,
-        per_site: bool,
+        sources: Sources,
     ) -> Result<Self, Error> {
         let principal = &ctx.principal;
         let accounts = core.directory.select(scope, &core.policy, principal)?;
@@ -191,7 +203,7 @@ impl Plan {
         for account in accounts {
             let decision = core.policy.authorize(principal, Action::Read, account.key());
             let granted = match decision {
-                Ok(SiteScope::Only(_)) if !per_site => Err(Denied::forbidden(
+                Ok(SiteScope::Only(_)) if sources == Sources::Customers => Err(Denied::forbidden(
                     principal,
                     Action::Read,
                     format!("all of customer {:?}", account.name().as_str()),
@@ -267,17 +279,24 @@ impl<T: Send + 'static> Run<T> {
             let mut position = None;
             // The first page asks everybody; later ones a few at a time until they are full.
             let mut wave = if cursor.is_none() { asks.len() } else { FIRST_WAVE };
+            let mut first = true;
             while position.is_none() && !asks.is_empty() {
                 let batch: Vec<_> = asks.drain(..wave.min(asks.len())).collect();
                 wave = wave.saturating_mul(2);
-                let mut answers: FuturesOrdered<_> =
-                    batch.into_iter().map(|ask| self.gather(ask)).collect();
+                let mut answers = FuturesOrdered::new();
+                for ask in batch {
+                    // The page begins in the first source, which may well fill it alone.
+                    let most = if first { self.page_size } else { self.quota };
+                    first = false;
+                    answers.push_back(self.gather(ask, most));
+                }
                 while let Some(sources) = answers.next().await {
                     for mut source in sources {
                         if source.report.status == SourceStatus::Failed {
                             next.failed.push(source.as_failed());
                         }
-                        let room = self.page_size - emitted;
+                        // Behind the end of the page nothing is given out.
+                        let room = if position.is_none() { self.page_size - emitted } else { 0 };
                         let cut = source.cut(room);
                         source.report.items = source.items.len();
                         emitted += source.items.len();
@@ -314,14 +333,15 @@ impl<T: Send + 'static> Run<T> {
     }
 
     /// Asks one customer: itself, or each of its sites that are meant.
-    fn gather(&self, ask: Ask) -> impl Future<Output = Vec<Gathered<T>>> + use<T> {
+    fn gather(&self, ask: Ask, most: usize) -> impl Future<Output = Vec<Gathered<T>>> + use<T> {
         let source = Source {
             core: Arc::clone(&self.core),
             ctx: self.ctx.clone(),
             query: Arc::clone(&self.query),
             permits: Arc::clone(&self.permits),
-            page_size: self.page_size,
+            most,
             limit: self.limit,
+            alone: self.scope.names_one(self.query.sources),
         };
         let scope = Arc::clone(&self.scope);
         async move { source.gather(ask, &scope).await }
@@ -334,8 +354,11 @@ struct Source<T> {
     ctx: CallContext,
     query: Arc<Query<T>>,
     permits: Arc<Semaphore>,
-    page_size: usize,
+    /// Items after which the source need not be read further for this page.
+    most: usize,
     limit: u32,
+    /// Whether the path names this customer and one of its sites, and nothing else.
+    alone: bool,
 }
 
 impl<T: Send + 'static> Source<T> {
@@ -343,7 +366,7 @@ impl<T: Send + 'static> Source<T> {
         // Closed never: the semaphore lives as long as the page.
         let _permit = self.permits.acquire().await;
         let account = Account::Usable(Arc::clone(&ask.customer));
-        if !self.query.per_site {
+        if self.query.sources != Sources::Sites {
             let place = ask.start.map(|(_, place)| place).unwrap_or_default();
             return vec![self.read(&account, &ask.customer, None, place).await];
         }
@@ -387,7 +410,7 @@ impl<T: Send + 'static> Source<T> {
         gathered
     }
 
-    /// Reads one source until the page could be filled from it alone, or it ends.
+    /// Reads one source until it has given enough for this page, or ends.
     async fn read(
         &self,
         account: &Account,
@@ -421,7 +444,7 @@ impl<T: Send + 'static> Source<T> {
                 Some(token) if Some(&token) == place.continuation.as_ref() => break Ok(None),
                 Some(token) => place = Place { continuation: Some(token), offset: 0 },
             }
-            if items.len() >= self.page_size {
+            if items.len() >= self.most {
                 break Ok(Some(place));
             }
         };
@@ -455,7 +478,7 @@ impl<T: Send + 'static> Source<T> {
     ) -> Result<R, Error> {
         match timeout_at(self.ctx.deadline, work).await {
             Ok(result) => result,
-            Err(_) => Err(Error::FailedEarlier(ProblemCode::UpstreamTimeout)),
+            Err(_) => Err(Error::TimedOut),
         }
     }
 
@@ -466,9 +489,12 @@ impl<T: Send + 'static> Source<T> {
         began: Instant,
         error: Error,
     ) -> Gathered<T> {
-        let hibernated = error.code() == ProblemCode::SiteHibernated;
-        let mut report = SourceReport::unasked(account, Some(error));
-        if hibernated {
+        let code = error.code();
+        // Among several sources, one that lacks what the path names has just nothing to add.
+        let absent = code == ProblemCode::NotFound;
+        let mut report = SourceReport::unasked(account, (!absent || self.alone).then_some(error));
+        report.absent = absent;
+        if code == ProblemCode::SiteHibernated {
             report.status = SourceStatus::Skipped;
         }
         report.duration = began.elapsed();
@@ -514,6 +540,14 @@ impl<T> Gathered<T> {
     }
 }
 
+impl Scope {
+    /// Whether there can be only one source.
+    fn names_one(&self, sources: Sources) -> bool {
+        let one_site = sources != Sources::Sites || self.site != Wildcard::All;
+        self.customer != Wildcard::All && one_site
+    }
+}
+
 impl SourceReport {
     /// A source that this page did not ask.
     fn unasked(account: &Account, error: Option<Error>) -> Self {
@@ -527,6 +561,7 @@ impl SourceReport {
             duration: std::time::Duration::ZERO,
             as_of: None,
             error,
+            absent: false,
         }
     }
 }
@@ -536,6 +571,20 @@ const SOURCE_SHARE: f64 = 0.85;
 
 /// Customers that a later page asks at first; twice as many each time the page is not yet full.
 const FIRST_WAVE: usize = 4;
+
+/// Items that a source other than the first may contribute to a page: with many sources less
+/// than the whole page, because all of them are held until it is their turn. A page can end
+/// short for it, never wrong.
+fn quota(page_size: usize, sources: usize) -> usize {
+    let share = page_size * SHARES_HELD / sources.max(1);
+    share.max(LEAST_QUOTA).min(page_size)
+}
+
+/// Pages' worth of items that one list may hold.
+const SHARES_HELD: usize = 4;
+
+/// A source may always contribute this many items.
+const LEAST_QUOTA: usize = 100;
 
 /// Most items that Citrix gives out at once.
 const MAX_PART: u32 = 1000;

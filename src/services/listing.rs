@@ -51,6 +51,8 @@ pub struct SourceReport {
     pub as_of: Option<Timestamp>,
     /// Why it failed or was skipped.
     pub error: Option<Error>,
+    /// It was asked, among others, and does not have what the path names.
+    pub absent: bool,
 }
 
 /// How asking a source went.
@@ -146,8 +148,7 @@ impl Verdict {
             Self::AllowPartial => answered > 0 || sources.is_empty(),
             Self::DenyPartial => counts.failed == 0 && (answered > 0 || sources.is_empty()),
         };
-        let absent = |source: &SourceReport| matches!(source.error, Some(Error::NotFound));
-        if !sources.is_empty() && sources.iter().all(absent) {
+        if !sources.is_empty() && sources.iter().all(|source| source.absent) {
             return Err(Error::NotFound);
         }
         if enough {
@@ -201,6 +202,7 @@ mod tests {
             duration: Duration::ZERO,
             as_of: None,
             error: error.map(Error::FailedEarlier),
+            absent: false,
         }
     }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{
     Core, Error, Listing, Located, Paging, Scope,
     core::{detached, same_name},
-    fanout::{FetchFuture, Query},
+    fanout::{FetchFuture, Query, Sources},
 };
 use crate::domain::{
     Action, CallContext, Notification, NotificationContent, Page, ResourceLocation, ServiceState,
@@ -58,7 +58,13 @@ impl Platform {
                 async move { Ok(Page::whole(cloud.resource_locations(&ctx, &customer).await?)) },
             )
         });
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep: None })
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::Customers, fetch, keep: None },
+        )
     }
 
     /// The service states of the customers in scope, narrowed to one state where one is named.
@@ -82,7 +88,13 @@ impl Platform {
                 item.state.as_deref().is_some_and(|state| same_name(state, &wanted))
             })
         });
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep })
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::Customers, fetch, keep },
+        )
     }
 
     /// Notifies the administrators of a customer.

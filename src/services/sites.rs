@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
 use super::{
-    Core, Error, Listing, Located, Paging, Scope, Wildcard, core::matching, fanout::Query,
+    Core, Error, Listing, Located, Paging, Scope, Wildcard,
+    core::matching,
+    fanout::{FetchFuture, Query, Sources},
 };
 use crate::domain::{Action, CallContext, Me, NameOrId, Page, Site};
+use crate::{auth::CustomerKey, config::Customer};
 
 /// Sites, and the administrator behind a customer's credential.
 #[derive(Clone, Debug)]
@@ -27,15 +30,22 @@ impl Sites {
         paging: Paging,
     ) -> Result<Listing<Site>, Error> {
         let core = Arc::clone(&self.core);
-        let fetch =
-            Arc::new(move |ctx: CallContext, customer, _, _| -> super::fanout::FetchFuture<Site> {
-                let core = Arc::clone(&core);
-                Box::pin(async move {
-                    let sites = core.fresh_sites(&ctx, &customer).await?;
-                    Ok(Page::whole(sites.to_vec()))
-                })
-            });
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep: None })
+        let fetch = Arc::new(move |ctx: CallContext, customer, _, _| -> FetchFuture<Site> {
+            let core = Arc::clone(&core);
+            Box::pin(async move {
+                let sites = core.fresh_sites(&ctx, &customer).await?;
+                let visible = core.policy.visible_sites(&ctx.principal, key(&customer));
+                let visible = visible.ok_or(Error::NotFound)?;
+                Ok(Page::whole(matching(&sites, &Wildcard::All, &visible)))
+            })
+        });
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::PartsOfCustomers, fetch, keep: None },
+        )
     }
 
     /// One site.
@@ -69,4 +79,8 @@ impl Sites {
         }
         Ok(Located { customer, site: None, item })
     }
+}
+
+fn key(customer: &Customer) -> CustomerKey<'_> {
+    CustomerKey { name: customer.name.as_str(), id: customer.id.as_str(), labels: &customer.labels }
 }
