@@ -17,6 +17,9 @@ mod state;
 mod status;
 mod tokens;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use credential::Lease;
 pub(super) use http_mint::HttpMint;
 pub(super) use mint::{FailureClass, MintFailure, Minted};
