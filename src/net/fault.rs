@@ -1,5 +1,7 @@
 use std::{error::Error as StdError, io};
 
+use rustls::AlertDescription;
+
 /// How an exchange over the network failed, as far as it decides what to do next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
@@ -51,8 +53,14 @@ pub fn fault(error: &reqwest::Error) -> Fault {
 
 /// An I/O error hides the error inside it from `source`, and may hold another I/O error.
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
-    if error.is::<rustls::Error>() {
-        return true;
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        // These say that the other side is in trouble, not that it is the wrong one.
+        return !matches!(
+            error,
+            rustls::Error::AlertReceived(
+                AlertDescription::InternalError | AlertDescription::UserCanceled
+            )
+        );
     }
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     inner.is_some_and(|inner| is_tls(inner))

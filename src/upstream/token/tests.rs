@@ -498,6 +498,19 @@ async fn after_a_second_401_nothing_is_minted_for_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn late_news_of_an_older_token_does_not_pause_the_newer_one() {
+    let service = Service::new([]);
+    let credential = one(&service);
+    let deadline = Instant::now() + seconds(300);
+    let first = acquire(&credential).await.unwrap();
+    let second = first.replace(deadline).await.unwrap();
+    let third = second.replace(deadline).await.unwrap();
+    second.rejected();
+    assert_eq!(credential.status().state, TokenState::Fresh);
+    assert_eq!(text(&third.replace(deadline).await.unwrap()), "token-4");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_request_that_breaks_off_is_a_failure_like_others() {
     let service = Service::new([Answer::Panics]);
     let credential = one(&service);
