@@ -535,8 +535,11 @@ async fn a_job_whose_end_is_never_seen_has_an_unknown_outcome() {
 
 #[tokio::test]
 async fn a_job_that_outlasts_the_deadline_has_an_unknown_outcome() {
-    let stub = Stub::start(vec![job_started(), job(&json!({ "Status": "InProgress" }))]).await;
+    let me = testing::json(200, r#"{"Customers":[]}"#);
+    let stub = Stub::start(vec![me, job_started(), job(&json!({ "Status": "InProgress" }))]).await;
     let daas = stub.upstream().daas;
+    // So that the token is there.
+    daas.me(&context(), &customer("acme")).await.unwrap();
     let ctx = context_for(Duration::from_millis(500));
     let error = daas
         .power(&ctx, &customer("acme"), &site(), MACHINE, PowerAction::Start, true)
@@ -545,7 +548,7 @@ async fn a_job_that_outlasts_the_deadline_has_an_unknown_outcome() {
     assert_eq!(error.kind, ErrorKind::OutcomeUnknown);
     // There is no forced start.
     let line = format!("POST /cvad/manage/Machines/{MACHINE}/$start?async=true HTTP/1.1");
-    assert_eq!(stub.calls()[0].line(), line);
+    assert_eq!(stub.calls()[1].line(), line);
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,14 +14,32 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, advance, sleep};
 
 use super::{
-    FailureClass, Jitter, Lease, MintFailure, Refusal, TokenState,
+    FailureClass, Jitter, Lease, MintFailure, Refusal, TokenState, Tokens,
     credential::Credential,
     mint::{Authorization, Mint, MintRequest, Minted},
 };
 use crate::{
     config::{TokenForm, TokenSettings},
-    upstream::testing,
+    domain::RegionName,
+    upstream::{hosts::Hosts, testing},
 };
+
+/// A token service that names the customer in the token, each time with another number.
+#[derive(Debug, Default)]
+struct Naming(AtomicU64);
+
+impl Mint for Naming {
+    fn mint<'a>(&'a self, request: &'a MintRequest) -> BoxFuture<'a, Result<Minted, MintFailure>> {
+        async move {
+            let number = self.0.fetch_add(1, Ordering::Relaxed);
+            sleep(Duration::from_millis(number % 7)).await;
+            let token = format!("{}.{}.{number}", request.region, request.customer);
+            let authorization = Authorization::new(&token).unwrap();
+            Ok(Minted { authorization, life: Some(Duration::from_secs(60 + number % 100)) })
+        }
+        .boxed()
+    }
+}
 
 /// A token service in memory: answers from a script, then with good tokens of one hour.
 #[derive(Debug, Default)]
@@ -495,6 +516,50 @@ async fn after_a_second_401_nothing_is_minted_for_a_while() {
 
     pass(seconds(2)).await;
     assert_eq!(text(&third.replace(deadline).await.unwrap()), "token-3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_token_ever_reaches_another_customer_or_region() {
+    // Ids and secrets are the same everywhere: nothing but the whole key keeps them apart.
+    let regions = ["us", "eu"].map(|region| {
+        let name = RegionName::try_from(region).unwrap();
+        let mut regions = testing::regions("http://127.0.0.1:1", TokenForm::OAuth2);
+        let mut hosts = regions.pop_first().unwrap().1;
+        hosts.name = name.clone();
+        (name, hosts)
+    });
+    let tokens = Tokens::new(
+        Arc::new(Hosts::new(&regions.into_iter().collect()).unwrap()),
+        Arc::new(Naming::default()),
+        settings(),
+        Arc::new(testing::FixedClock),
+        Jitter::random(),
+    );
+    let customers: Vec<_> = (0..100)
+        .map(|number| {
+            let mut customer = (*testing::customer(&format!("c{}", number / 2))).clone();
+            customer.client_id = "the same".to_owned();
+            customer.region =
+                RegionName::try_from(if number % 2 == 0 { "us" } else { "eu" }).unwrap();
+            customer
+        })
+        .collect();
+    for round in 0..10 {
+        let calls = (0..1000).map(|_| {
+            let (tokens, customer) = (&tokens, fastrand::choice(&customers).unwrap());
+            async move {
+                let deadline = Instant::now() + seconds(30);
+                let mut lease = tokens.acquire(customer, deadline).await.unwrap();
+                if fastrand::u8(..) < 8 {
+                    lease = lease.replace(deadline).await.unwrap();
+                }
+                let owner = format!("{}.{}.", customer.region, customer.name);
+                assert!(text(&lease).starts_with(&owner), "{} got {}", owner, text(&lease));
+            }
+        });
+        futures_util::future::join_all(calls).await;
+        pass(seconds(10 * round)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
