@@ -44,7 +44,7 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, Error> {
         // A machine without CA certificates (a bare image) can still speak to loopback hosts.
         // Trusting nobody keeps every https host out of reach, which is the safe way to fail.
         Err(first) => {
-            let client = builder(options).tls_certs_only([]).build().map_err(Error::Build)?;
+            let client = trusting_nobody(options).map_err(Error::Build)?;
             tracing::warn!(
                 error = %Chain(&first),
                 "no usable CA certificates on this machine: https hosts cannot be reached"
@@ -58,6 +58,10 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, Error> {
 pub fn install_crypto() {
     // An error means that a provider is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+fn trusting_nobody(options: &ClientOptions) -> reqwest::Result<reqwest::Client> {
+    builder(options).tls_certs_only([]).build()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room that builds clients")]
@@ -95,3 +99,63 @@ impl std::fmt::Display for Chain<'_> {
 
 /// Who we say we are.
 const USER_AGENT: &str = concat!("cwsgate/", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::net::{Fault, fault};
+
+    /// Answers every connection with a plain redirect.
+    async fn redirecting() -> std::net::SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = [0; 1024];
+                let _ = stream.read(&mut head).await;
+                let answer = "HTTP/1.1 302 Found\r\nLocation: /on\r\nContent-Length: 0\r\n\r\n";
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed() {
+        let address = redirecting().await;
+        let client = client(&ClientOptions::default()).unwrap();
+        let answer = client.get(format!("http://{address}/")).send().await.unwrap();
+        assert_eq!(answer.status(), 302);
+    }
+
+    #[tokio::test]
+    async fn without_ca_certificates_loopback_works_and_https_fails() {
+        install_crypto();
+        let address = redirecting().await;
+        let client = trusting_nobody(&ClientOptions::default()).unwrap();
+        client.get(format!("http://{address}/")).send().await.unwrap();
+        let error = client.get(format!("https://{address}/")).send().await.unwrap_err();
+        assert_eq!(fault(&error), Fault::Tls);
+        assert!(fault(&error).nothing_sent());
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_told_from_a_lost_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = client(&ClientOptions::default()).unwrap();
+        let dropped = tokio::spawn(async move { drop(listener.accept().await) });
+        let error = client.get(format!("http://{address}/")).send().await.unwrap_err();
+        assert_eq!(fault(&error), Fault::Interrupted);
+        dropped.await.unwrap();
+
+        let error = client.get(format!("http://{address}/")).send().await.unwrap_err();
+        assert_eq!(fault(&error), Fault::Connect);
+        assert!(fault(&error).nothing_sent());
+    }
+}

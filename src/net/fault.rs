@@ -1,5 +1,7 @@
 use std::{error::Error as StdError, io};
 
+use rustls::AlertDescription;
+
 /// How an exchange over the network failed, as far as it decides what to do next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
@@ -49,12 +51,19 @@ pub fn fault(error: &reqwest::Error) -> Fault {
     Fault::Connect
 }
 
+/// An I/O error hides the error inside it from `source`, and may hold another I/O error.
 fn is_tls(error: &(dyn StdError + 'static)) -> bool {
-    error.is::<rustls::Error>()
-        || error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>)
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        // These say that the other side is in trouble, not that it is the wrong one.
+        return !matches!(
+            error,
+            rustls::Error::AlertReceived(
+                AlertDescription::InternalError | AlertDescription::UserCanceled
+            )
+        );
+    }
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    inner.is_some_and(|inner| is_tls(inner))
 }
 
 /// The resolver's failure has no kind of its own, so its text decides. "Temporary failure" and
@@ -70,4 +79,18 @@ fn says_unknown_host(error: &io::Error) -> bool {
     ]
     .iter()
     .any(|sign| text.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_does_not_exist_is_told_from_a_resolver_in_trouble() {
+        let lookup = "failed to lookup address information: ";
+        let unknown = io::Error::other(format!("{lookup}Name or service not known"));
+        let trouble = io::Error::other(format!("{lookup}Temporary failure in name resolution"));
+        assert!(says_unknown_host(&unknown));
+        assert!(!says_unknown_host(&trouble));
+    }
 }

@@ -23,6 +23,11 @@ mod service;
 mod token;
 mod transport;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 pub use error::{Error, ErrorKind};

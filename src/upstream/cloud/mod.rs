@@ -3,4 +3,7 @@
 mod client;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::Client;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 use super::{
     client::{Client, error, get},
@@ -35,11 +35,12 @@ impl Client {
         let mut pause = self.job_poll_min;
         let mut failures = 0;
         loop {
-            let next = Instant::now() + pause;
-            if next >= ctx.deadline {
+            let left = ctx.remaining();
+            if left < LAST_LOOK {
                 return Err(unknown());
             }
-            sleep_until(next).await;
+            // Towards the end looks come closer together, so that none of the time is wasted.
+            sleep(pause.min(left / 2)).await;
             pause = (pause * 2).min(self.job_poll_max);
             let job = match self.look(ctx, customer, &look).await {
                 Ok(job) => job,
@@ -151,6 +152,9 @@ fn is_passing(error: &Error) -> bool {
         | ErrorKind::NotConfigured => false,
     }
 }
+
+/// With less time than this, a look would hardly get an answer.
+const LAST_LOOK: Duration = Duration::from_millis(50);
 
 /// Looks in a row that may fail before the job's trail is lost.
 const MOST_FAILURES: u32 = 5;

@@ -12,6 +12,9 @@ mod power;
 mod sessions;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::Client;
 pub use machines::{MachineName, MachineScope};
 pub use power::Accepted;

@@ -7,6 +7,9 @@ mod body;
 mod retry_after;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 use http::HeaderMap;
 use jiff::Timestamp;
 use std::time::Duration;

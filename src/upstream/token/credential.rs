@@ -15,8 +15,9 @@ use tokio::{
 use super::{
     TokenStatus,
     mint::{FailureClass, Mint, MintFailure, MintRequest, Minted},
+    outcome::{Refusal, Token},
     policy::Jitter,
-    state::{Decision, Refusal, State, Step, Token},
+    state::{Decision, State, Step},
 };
 use crate::{config::TokenSettings, domain::Clock};
 
@@ -115,13 +116,13 @@ impl Lease {
 
     /// A service answered 401: a newer token, or `Err` when none can help.
     pub(in crate::upstream) async fn replace(&self, deadline: Instant) -> Result<Self, Refusal> {
-        self.credential.shared.state().refused(self.token.generation(), Instant::now())?;
+        self.credential.shared.state().refused(self.token.generation, Instant::now())?;
         self.credential.acquire(deadline).await
     }
 
     /// A service answered 401 to the replacement as well.
     pub(in crate::upstream) fn rejected(&self) {
-        self.credential.shared.state().rejected(self.token.generation(), Instant::now());
+        self.credential.shared.state().rejected(self.token.generation, Instant::now());
         tracing::warn!(
             region = self.credential.shared.request.region.as_str(),
             customer = self.credential.shared.request.customer.as_str(),

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use url::{Url, form_urlencoded};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::mint::{Authorization, FailureClass, Mint, MintFailure, MintRequest, Minted};
 use crate::{
@@ -55,7 +55,14 @@ impl HttpMint {
             failure
         });
         match body {
-            Ok(body) if answer.status.is_success() => decode(answer.status, &body),
+            Ok(body) if answer.status.is_success() => {
+                let minted = decode(answer.status, &body);
+                // The token's last copy in our hands.
+                if let Ok(mut body) = body.try_into_mut() {
+                    body.as_mut().zeroize();
+                }
+                minted
+            }
             // Without its body a refusal still has its status.
             body if !answer.status.is_success() => Err(refusal(
                 answer.status,
@@ -94,7 +101,9 @@ fn build(request: &MintRequest) -> Result<reqwest::Request, MintFailure> {
     let secret = request.secret.expose_secret();
     let (content_type, body) = match request.form {
         TokenForm::OAuth2 => {
-            let form = form_urlencoded::Serializer::new(String::new())
+            // Room for the whole, so that no copy of the secret is left behind by growing.
+            let room = String::with_capacity(128 + 3 * (request.client_id.len() + secret.len()));
+            let form = form_urlencoded::Serializer::new(room)
                 .append_pair("grant_type", "client_credentials")
                 .append_pair("client_id", &request.client_id)
                 .append_pair("client_secret", secret)

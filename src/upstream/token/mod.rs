@@ -12,15 +12,19 @@ mod credential;
 mod http_mint;
 mod key;
 mod mint;
+mod outcome;
 mod policy;
 mod state;
 mod status;
 mod tokens;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use credential::Lease;
 pub(super) use http_mint::HttpMint;
 pub(super) use mint::{FailureClass, MintFailure, Minted};
+pub(super) use outcome::Refusal;
 pub(super) use policy::Jitter;
-pub(super) use state::Refusal;
 pub use status::{TokenState, TokenStatus};
 pub(super) use tokens::Tokens;

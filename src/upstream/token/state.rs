@@ -1,65 +1,15 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     TokenState, TokenStatus,
-    mint::{Authorization, FailureClass, MintFailure, Minted},
+    mint::{FailureClass, MintFailure, Minted},
+    outcome::{Outcome, Refusal, Token},
     policy::{self, Jitter},
 };
 use crate::config::TokenSettings;
-
-/// A token in hand. Shown to nobody.
-pub(in crate::upstream) struct Token {
-    authorization: Authorization,
-    generation: u64,
-    refresh_at: Instant,
-    use_until: Instant,
-    ends_at: Instant,
-    expires: Timestamp,
-}
-
-impl Token {
-    pub(in crate::upstream) fn authorization(&self) -> &Authorization {
-        &self.authorization
-    }
-
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token")
-            .field("generation", &self.generation)
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why a caller gets no token.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(in crate::upstream) enum Refusal {
-    /// The caller's deadline passed while the token was asked for.
-    #[error("the deadline passed while a token was asked for")]
-    DeadlinePassed,
-    /// Not just now.
-    #[error("no token can be had just now")]
-    Unavailable { retry_after: Duration, source: Option<Arc<MintFailure>> },
-    /// Not until the credential changes, is released, or a probe succeeds.
-    #[error("the credential is quarantined")]
-    Quarantined { retry_after: Duration, source: Option<Arc<MintFailure>> },
-    /// A service refused a token that had just been made.
-    #[error("a fresh token was refused")]
-    Rejected,
-    /// The region has no token service.
-    #[error("the region has no token service")]
-    NotConfigured,
-}
-
-pub(super) type Outcome = Result<Arc<Token>, Refusal>;
 
 /// What a caller is told at once.
 pub(super) enum Decision {
@@ -85,6 +35,7 @@ pub(super) struct State {
     /// A mint is wanted or under way.
     minting: bool,
     waiters: Vec<oneshot::Sender<Outcome>>,
+    look_for_leavers_at: usize,
     /// Nothing is minted before then.
     paused_until: Option<Instant>,
     quarantine: Option<Quarantine>,
@@ -119,6 +70,7 @@ impl State {
             generation: 0,
             minting: false,
             waiters: Vec::new(),
+            look_for_leavers_at: FEW_WAITERS,
             paused_until: None,
             quarantine: None,
             rejected: None,
@@ -145,8 +97,12 @@ impl State {
             self.minting = true;
         }
         let (sender, receiver) = oneshot::channel();
-        // Those who left in the meantime need no answer.
-        self.waiters.retain(|waiter| !waiter.is_closed());
+        // Those who left in the meantime need no answer. Looking for them at each doubling keeps
+        // a long queue cheap.
+        if self.waiters.len() >= self.look_for_leavers_at {
+            self.waiters.retain(|waiter| !waiter.is_closed());
+            self.look_for_leavers_at = (2 * self.waiters.len()).max(FEW_WAITERS);
+        }
         self.waiters.push(sender);
         (Decision::Wait(receiver), true)
     }
@@ -211,7 +167,9 @@ impl State {
     /// A service answered 401 again, to a token made because of the first 401. Nothing is minted
     /// for a while. The token stays in hand, since other services may well accept it.
     pub(super) fn rejected(&mut self, generation: u64, now: Instant) {
-        if self.rejected.as_ref().is_none_or(|r| r.generation < generation) {
+        // Late news of an older generation says nothing of the one in hand.
+        let known = self.rejected.as_ref().is_some_and(|r| r.generation == generation);
+        if generation == self.generation && !known {
             let until = now + self.settings.rejected_pause;
             self.rejected = Some(Rejected { generation, until });
         }
@@ -337,12 +295,8 @@ impl State {
     }
 }
 
-impl Token {
-    /// Whether its life has ended.
-    pub(super) fn has_ended(&self, now: Instant) -> bool {
-        now >= self.ends_at
-    }
-}
+/// So few waiters may wait for an answer that they no longer want.
+const FEW_WAITERS: usize = 64;
 
 /// Refusals in a row after which a credential is quarantined.
 const STRIKES: u32 = 2;
