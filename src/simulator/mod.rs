@@ -37,6 +37,8 @@ mod region;
 mod route;
 mod scenario;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod token;
 mod world;
 
