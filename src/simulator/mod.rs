@@ -32,6 +32,7 @@ mod http;
 mod ids;
 mod listeners;
 mod log;
+mod others;
 mod platform;
 mod region;
 mod route;

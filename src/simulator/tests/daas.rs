@@ -117,6 +117,24 @@ async fn names_are_written_with_a_bar_and_backslashes_are_refused() {
 }
 
 #[tokio::test]
+async fn a_raw_backslash_in_a_path_is_400() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let lab = Lab::demo().await;
+    let address = lab.base.strip_prefix("http://").unwrap().to_owned();
+    let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let request = format!(
+        "GET /cvad/manage/Machines/DEMOLAB\\KESTREL HTTP/1.1\r\nHost: {address}\r\n\
+         Accept: application/json\r\nAuthorization: CwsAuth Bearer={}\r\n\
+         Citrix-CustomerId: {}\r\nCitrix-InstanceId: {}\r\nConnection: close\r\n\r\n",
+        lab.token, lab.customer.id, lab.customer.site_id
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 400 ") && text.contains("SdkErrorId"), "{text}");
+}
+
+#[tokio::test]
 async fn a_machine_has_the_documented_properties_in_the_documented_types() {
     let lab = Lab::demo().await;
     let machine = lab.machine("DEMOLAB\\OSPREY").await;

@@ -98,6 +98,17 @@ async fn a_missing_token_is_told_in_the_older_words() {
 }
 
 #[tokio::test]
+async fn the_gateway_s_other_lists_have_their_own_shapes() {
+    let lab = Lab::demo().await;
+    let connectors = send(lab.request("GET", "/connectors")).await.json();
+    assert_eq!(connectors.as_array().map(Vec::len), Some(4));
+    let administrators = send(lab.request("GET", "/administrators")).await.json();
+    assert_eq!(administrators["items"].as_array().map(Vec::len), Some(1));
+    let log = send(lab.request("GET", "/systemlog/records")).await.json();
+    assert_eq!(log["items"], json!([]));
+}
+
+#[tokio::test]
 async fn everybody_may_ping() {
     let lab = Lab::demo().await;
     assert_eq!(send(lab.bare("GET", "/root/ping")).await.status, 200);

@@ -40,6 +40,8 @@ async fn a_region_in_trouble_answers_503_from_the_edge() {
     assert_eq!((answer.status, answer.header("citrix-transactionid")), (503, None));
     assert_eq!(answer.header("content-type"), Some("text/html"));
     assert_eq!(answer.header("cwsgate-upstream"), Some("simulator"));
+    let log = lab.control("GET", "/_sim/requests?operation=me", Value::Null).await;
+    assert_eq!(log["requests"][0]["status"], json!(503), "what was asked in vain is logged too");
 }
 
 #[tokio::test]
@@ -72,6 +74,21 @@ async fn a_taken_port_is_named() {
     let options = Options { listen: address, ..Options::default() };
     let error = Simulator::start(options).await.expect_err("taken");
     assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn with_a_fixed_port_the_regions_take_the_next_ones() {
+    for port in (21_000..60_000).step_by(997) {
+        let listen = ([127, 0, 0, 1], port).into();
+        let Ok(simulator) = Simulator::start(Options { listen, ..Options::default() }).await else {
+            continue;
+        };
+        let ports = ["us", "eu"].map(|name| simulator.region(name).unwrap().port().unwrap());
+        assert_eq!(ports, [port + 1, port + 2]);
+        assert_eq!(simulator.url().port(), Some(port));
+        return;
+    }
+    panic!("no three ports in a row are free");
 }
 
 #[tokio::test]
