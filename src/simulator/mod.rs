@@ -32,11 +32,14 @@ mod http;
 mod ids;
 mod listeners;
 mod log;
+mod others;
 mod platform;
 mod region;
 mod route;
 mod scenario;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod token;
 mod world;
 

@@ -33,12 +33,6 @@ pub(super) async fn handle(
     region: usize,
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
-    match inner.with(|world| world.regions[region].mode) {
-        Mode::Hang => return hang().await,
-        Mode::Refuse => return Err(Dropped),
-        Mode::Unavailable => return Ok(errors::edge(503).into_response("")),
-        Mode::Up => {}
-    }
     let (parts, body) = request.into_parts();
     let read = Limited::new(body, MAX_BODY).collect();
     let body = match tokio::time::timeout(READ_TIMEOUT, read).await {
@@ -56,7 +50,17 @@ pub(super) async fn handle(
         .filter(|id| !id.is_empty() && id.len() <= 64)
         .map_or_else(ids::fresh, str::to_owned);
     let route = Route::of(&request);
-    let (number, plan) = inner.with(|world| arrive(world, &request, &route));
+    let (number, mode, plan) = inner.with(|world| arrive(world, &request, &route));
+    match mode {
+        Mode::Up => {}
+        Mode::Hang => return hang().await,
+        Mode::Refuse => return Err(Dropped),
+        Mode::Unavailable => {
+            let reply = errors::edge(503);
+            inner.with(|world| world.log.answered(number, reply.status));
+            return Ok(reply.into_response(&transaction));
+        }
+    }
     if plan.latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(plan.latency_ms)).await;
     }
@@ -104,8 +108,9 @@ fn understood(
     })
 }
 
-/// Logs and counts a request and decides what goes wrong with it.
-fn arrive(world: &mut World, request: &Request, route: &Route) -> (u64, Plan) {
+/// Logs and counts a request and decides what goes wrong with it. A region that is down needs no
+/// fault rule, and uses none up.
+fn arrive(world: &mut World, request: &Request, route: &Route) -> (u64, Mode, Plan) {
     let customer = route.customer(world, request);
     let named = customer.and_then(|at| world.customers.get(at));
     let region = world.regions[request.region].name.clone();
@@ -118,7 +123,11 @@ fn arrive(world: &mut World, request: &Request, route: &Route) -> (u64, Plan) {
         path: &request.path,
         decoded_path: &decoded,
     };
-    let mut plan = world.faults.plan(&subject);
+    let mode = world.regions[request.region].mode;
+    let mut plan = match mode {
+        Mode::Up => world.faults.plan(&subject),
+        _ => Plan::default(),
+    };
     let entry = Entry {
         number: 0,
         time: rfc3339(world.clock.now_ms()),
@@ -135,7 +144,7 @@ fn arrive(world: &mut World, request: &Request, route: &Route) -> (u64, Plan) {
         region: region.clone(),
     };
     plan.latency_ms += u64::from(world.settings.latency_ms);
-    (world.log.arrived(entry), plan)
+    (world.log.arrived(entry), mode, plan)
 }
 
 /// Carries out a rule; `truth` is the answer that would have been right.

@@ -3,6 +3,7 @@
 use super::daas::{self, Answer, Base};
 use super::errors;
 use super::http::Request;
+use super::others;
 use super::platform::{self, Scope};
 use super::token;
 use super::world::World;
@@ -27,6 +28,9 @@ enum To {
     Notifications(Scope),
     Notify(Scope),
     Activation(String),
+    Administrators,
+    Connectors,
+    SystemLog,
     /// Base and the position of the first segment after it.
     Daas(Base, usize),
     Nowhere,
@@ -49,6 +53,9 @@ impl Route {
             ["resourceprovider", _, "site", "activation"] => {
                 named("daas", "site.activate", To::Activation(segment(1)))
             }
+            ["administrators"] => named("other", "administrators.list", To::Administrators),
+            ["connectors"] => named("other", "connectors.list", To::Connectors),
+            ["systemlog", "records"] => named("other", "systemLog.list", To::SystemLog),
             ["resourcelocations"] => {
                 let to = To::Locations(Scope::Header, None);
                 named("registry", &format!("resourceLocations.{}", listing(verb)), to)
@@ -107,7 +114,7 @@ impl Route {
                 Scope::Path(id) => world.customer_index(id),
             },
             To::Activation(id) => world.customer_index(id),
-            To::Daas(..) | To::Ping | To::Nowhere => header(),
+            _ => header(),
         }
     }
 
@@ -132,6 +139,9 @@ impl Route {
                 platform::notifications(world, request, scope)
             }
             (To::Notify(scope), "POST") => platform::notify(world, request, scope),
+            (To::Administrators, "GET") => others::administrators(world, request),
+            (To::Connectors, "GET") => others::connectors(world, request),
+            (To::SystemLog, "GET") => others::system_log(world, request),
             (To::Activation(id), "POST") => daas::activate(world, request, id),
             (To::Nowhere, _) => errors::no_such_path(),
             _ => errors::management(405, "Method not allowed"),

@@ -24,7 +24,8 @@ pub(super) fn answer(world: &mut World, call: &Call<'_>, lower: &[&str]) -> Repl
     match (call.method(), lower.get(2..).unwrap_or_default()) {
         ("GET", []) => Reply::json(200, &job.to_json()),
         ("DELETE", []) if job.status.is_finished() => {
-            let id = job.id.clone();
+            let (id, freed) = (job.id.clone(), job.result_bytes());
+            site.job_bytes = site.job_bytes.saturating_sub(freed);
             site.jobs.remove(&id);
             site.job_order.retain(|known| *known != id);
             Reply::empty(204)

@@ -63,7 +63,7 @@ fn contoso() -> CustomerSpec {
     let mut design = CatalogSpec::named("Design-GPU");
     "SingleSession".clone_into(&mut design.session_support);
     "Static".clone_into(&mut design.allocation_type);
-    design.machines = flock("CONTOSO", &BIRDS[70..100], &PERSONAL_MIX);
+    design.machines = personal("CONTOSO", &BIRDS[70..100]);
     let mut customer =
         CustomerSpec::new("contoso", "contoso4k8r", "eu").catalog(office).catalog(design);
     "Contoso GmbH".clone_into(&mut customer.display_name);
@@ -102,10 +102,6 @@ fn win11_pool() -> CatalogSpec {
             ..MachineSpec::named("BRANCH\\HERON")
         },
         MachineSpec {
-            session_count: SessionCountSpec::Absent,
-            ..MachineSpec::named("DEMOLAB\\WREN")
-        },
-        MachineSpec {
             session_count: SessionCountSpec::Null,
             ..MachineSpec::named("DEMOLAB\\ROBIN")
         },
@@ -133,8 +129,10 @@ fn win11_pool() -> CatalogSpec {
     let mut raven = MachineSpec::named("DEMOLAB\\RAVEN").session("noor").session("tomás");
     raven.sessions.push(disconnected("wei", 27.5));
     machines.extend([ibis, raven]);
-    let rest =
-        ["MAGPIE", "JACKDAW", "ROOK", "DUNNOCK", "SISKIN", "SERIN", "PIPIT", "WAGTAIL", "DIPPER"];
+    let rest = [
+        "AVOCET", "MAGPIE", "JACKDAW", "ROOK", "DUNNOCK", "SISKIN", "SERIN", "PIPIT", "WAGTAIL",
+        "DIPPER",
+    ];
     machines.extend(rest.iter().map(|bird| MachineSpec::named(&format!("DEMOLAB\\{bird}"))));
     CatalogSpec {
         description: Some("Shared Windows 11 machines of the demo lab".to_owned()),
@@ -144,7 +142,7 @@ fn win11_pool() -> CatalogSpec {
 }
 
 fn win11_personal() -> CatalogSpec {
-    let mut machines = flock("DEMOLAB", &BIRDS[40..94], &PERSONAL_MIX);
+    let mut machines = personal("DEMOLAB", &BIRDS[40..93]);
     let mut falcon = MachineSpec::named("DEMOLAB\\FALCON").session("paula");
     let mut goshawk = MachineSpec::named("DEMOLAB\\GOSHAWK").session("quentin");
     for session in &mut falcon.sessions {
@@ -155,7 +153,12 @@ fn win11_personal() -> CatalogSpec {
     }
     falcon.assigned_users = vec!["paula".to_owned()];
     goshawk.assigned_users = vec!["quentin".to_owned()];
-    machines.extend([falcon, goshawk]);
+    // Whoever reads a missing count as none would end somebody's work.
+    let wren = MachineSpec {
+        session_count: SessionCountSpec::Absent,
+        ..MachineSpec::named("DEMOLAB\\WREN")
+    };
+    machines.extend([falcon, goshawk, wren]);
     CatalogSpec {
         description: Some("Personal Windows 11 machines, some of them under a desk".to_owned()),
         session_support: "SingleSession".to_owned(),
@@ -189,6 +192,15 @@ fn flock(domain: &str, birds: &[&str], mix: &[Case]) -> Vec<MachineSpec> {
         .enumerate()
         .map(|(at, (bird, case))| machine(domain, bird, at, case))
         .collect()
+}
+
+/// Machines of one person each.
+fn personal(domain: &str, birds: &[&str]) -> Vec<MachineSpec> {
+    let mut machines = flock(domain, birds, &PERSONAL_MIX);
+    for (at, machine) in machines.iter_mut().enumerate() {
+        machine.assigned_users = vec![PEOPLE[at % PEOPLE.len()].to_owned()];
+    }
+    machines
 }
 
 fn machine(domain: &str, bird: &str, at: usize, case: Case) -> MachineSpec {

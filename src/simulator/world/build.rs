@@ -61,6 +61,8 @@ fn site(spec: &CustomerSpec, now: i64) -> Site {
         next_session_uid: 1,
         jobs: HashMap::new(),
         job_order: VecDeque::new(),
+        job_bytes: 0,
+        jobs_checked: 0,
     };
     for given in &spec.delivery_groups {
         let at = group(&mut site, &spec.name, &given.name);

@@ -60,6 +60,10 @@ pub(crate) struct Site {
     pub(crate) jobs: HashMap<String, Job>,
     /// Job ids, oldest first.
     pub(crate) job_order: VecDeque<String>,
+    /// What the kept results take, about.
+    pub(crate) job_bytes: usize,
+    /// When old jobs were last looked for, in simulated milliseconds.
+    pub(crate) jobs_checked: i64,
 }
 
 /// A machine catalog.

@@ -86,6 +86,14 @@ impl Status {
 }
 
 impl Job {
+    /// What its result takes.
+    pub(crate) fn result_bytes(&self) -> usize {
+        match &self.result {
+            JobResult::Body(_, body) => body.len(),
+            JobResult::None | JobResult::Location(_) => 0,
+        }
+    }
+
     /// The job as DaaS shows it.
     pub(crate) fn to_json(&self) -> Value {
         let parameters: Vec<Value> = self
@@ -160,13 +168,17 @@ impl World {
         self.schedule(now, end, Event::Job { customer, id: id.clone(), to: Status::Complete });
         if let Some(customer) = self.customers.get_mut(customer) {
             let site = &mut customer.site;
+            site.job_bytes += job.result_bytes();
             site.job_order.push_back(id.clone());
-            if site.job_order.len() > MAX_JOBS
+            site.jobs.insert(id.clone(), job);
+            while (site.job_order.len() > MAX_JOBS || site.job_bytes > MAX_RESULT_BYTES)
+                && site.job_order.len() > 1
                 && let Some(oldest) = site.job_order.pop_front()
             {
-                site.jobs.remove(&oldest);
+                let gone = site.jobs.remove(&oldest);
+                let freed = gone.map_or(0, |job| job.result_bytes());
+                site.job_bytes = site.job_bytes.saturating_sub(freed);
             }
-            site.jobs.insert(id.clone(), job);
         }
         id
     }
@@ -176,10 +188,14 @@ impl World {
         let now = self.now();
         let Some(customer) = self.customers.get_mut(customer) else { return };
         let site = &mut customer.site;
-        let old = |job: &Job| job.ended.is_some_and(|ended| ended + JOB_LIFE_MS <= now);
-        site.jobs.retain(|_, job| !old(job));
+        if now < site.jobs_checked + JOB_CHECK_MS {
+            return;
+        }
+        site.jobs_checked = now;
+        site.jobs.retain(|_, job| job.ended.is_none_or(|ended| now < ended + JOB_LIFE_MS));
         let jobs = &site.jobs;
         site.job_order.retain(|id| jobs.contains_key(id));
+        site.job_bytes = jobs.values().map(Job::result_bytes).sum();
     }
 
     pub(super) fn job_step(&mut self, customer: usize, id: &str, to: Status, now: i64) {
@@ -237,4 +253,7 @@ impl World {
 }
 
 const MAX_JOBS: usize = 10_000;
+const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
+/// How often finished jobs are looked through, in simulated time.
+const JOB_CHECK_MS: i64 = 60_000;
 const JOB_LIFE_MS: i64 = 48 * 3_600_000;
