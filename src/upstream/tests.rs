@@ -223,7 +223,7 @@ async fn silence_is_a_timeout_for_a_read_and_an_unknown_outcome_for_a_write() {
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::OutcomeUnknown);
-    assert!(ctx.asked_citrix());
+    assert!(ctx.asked_upstream());
 }
 
 #[tokio::test]
@@ -243,7 +243,7 @@ async fn nothing_is_sent_once_the_deadline_has_passed() {
     let ctx = context_for(Duration::ZERO);
     let error = upstream.daas.me(&ctx, &customer("acme")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::DeadlineExceeded);
-    assert!(!ctx.asked_citrix());
+    assert!(!ctx.asked_upstream());
 
     let slow = Stub::with_tokens(vec![Answer::Silence], vec![]).await;
     let ctx = context_for(Duration::from_millis(100));

@@ -57,7 +57,7 @@ impl Credential {
         clock: Arc<dyn Clock>,
         jitter: Jitter,
     ) -> Arc<Self> {
-        let state = Mutex::new(State::new(settings.clone(), jitter, Instant::now()));
+        let state = Mutex::new(State::new(settings.clone(), jitter));
         let wake = Notify::new();
         let shared = Arc::new(Shared { state, wake, mint, request, secrets, settings, clock });
         let task = tokio::spawn(Arc::clone(&shared).run());
@@ -96,10 +96,6 @@ impl Credential {
     pub(super) fn release(&self) {
         self.shared.state().release();
         self.shared.wake.notify_one();
-    }
-
-    pub(super) fn last_used(&self) -> Instant {
-        self.shared.state().last_used()
     }
 }
 

@@ -47,7 +47,6 @@ pub(super) struct State {
     last_failure: Option<Arc<MintFailure>>,
     /// Whether the token was used since it was made: an idle credential is not renewed.
     used: bool,
-    last_used: Instant,
 }
 
 struct Quarantine {
@@ -62,7 +61,7 @@ struct Rejected {
 }
 
 impl State {
-    pub(super) fn new(settings: TokenSettings, jitter: Jitter, now: Instant) -> Self {
+    pub(super) fn new(settings: TokenSettings, jitter: Jitter) -> Self {
         Self {
             settings,
             jitter,
@@ -78,13 +77,11 @@ impl State {
             failures: 0,
             last_failure: None,
             used: false,
-            last_used: now,
         }
     }
 
     /// Answers a caller who wants a token. `true` says that the task has something to do.
     pub(super) fn acquire(&mut self, now: Instant) -> (Decision, bool) {
-        self.last_used = now;
         if let Some(token) = self.usable(now) {
             let token = Arc::clone(token);
             let first_use = !std::mem::replace(&mut self.used, true);
@@ -212,11 +209,6 @@ impl State {
                 .map(|failure| failure.reason.clone())
                 .or_else(|| rejected.map(|_| "a service refused a fresh token".to_owned())),
         }
-    }
-
-    /// When somebody last asked for a token.
-    pub(super) fn last_used(&self) -> Instant {
-        self.last_used
     }
 
     fn usable(&self, now: Instant) -> Option<&Arc<Token>> {

@@ -1,9 +1,6 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use moka::sync::Cache;
 use tokio::time::Instant;
 
 use super::{
@@ -20,9 +17,9 @@ use crate::{
 
 /// Every credential in use.
 ///
-/// A plain map rather than a cache that evicts: forgetting a credential would forget its
-/// quarantine as well, and a refused secret would be tried again and again. It holds one entry
-/// per credential in the configuration, and drops those that nobody has used for a day.
+/// The cache has no bound on its size: it holds one entry per credential of the configuration, and
+/// evicting one would forget its quarantine, so that a refused secret would be tried again and
+/// again. What nobody has used for a day was removed or replaced, and goes.
 #[derive(Debug)]
 pub(in crate::upstream) struct Tokens {
     hosts: Arc<Hosts>,
@@ -30,7 +27,7 @@ pub(in crate::upstream) struct Tokens {
     settings: TokenSettings,
     clock: Arc<dyn Clock>,
     jitter: Jitter,
-    credentials: RwLock<HashMap<Key, Arc<Credential>>>,
+    credentials: Cache<Key, Arc<Credential>>,
 }
 
 impl Tokens {
@@ -41,7 +38,8 @@ impl Tokens {
         clock: Arc<dyn Clock>,
         jitter: Jitter,
     ) -> Self {
-        Self { hosts, mint, settings, clock, jitter, credentials: RwLock::default() }
+        let credentials = Cache::builder().time_to_idle(FORGET_AFTER).build();
+        Self { hosts, mint, settings, clock, jitter, credentials }
     }
 
     /// A token of the customer's credential, at once or when the one being asked for arrives.
@@ -79,29 +77,23 @@ impl Tokens {
     }
 
     fn find(&self, key: &Key) -> Option<Arc<Credential>> {
-        self.credentials.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.credentials.get(key)
     }
 
     fn credential(&self, customer: &Customer) -> Option<Arc<Credential>> {
         let key = self.key(customer)?;
-        if let Some(credential) = self.find(&key) {
-            return Some(credential);
-        }
-        let request = MintRequest {
-            endpoint: key.endpoint().to_owned(),
-            form: self.hosts.token_form(&customer.region)?,
-            client_id: customer.client_id.clone(),
-            secret: secrecy::SecretString::default(),
-            region: customer.region.clone(),
-            customer: customer.name.clone(),
-        };
-        let mut credentials = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        credentials.retain(|other, credential| {
-            *other == key || now.saturating_duration_since(credential.last_used()) < FORGET_AFTER
-        });
-        // Somebody may have been faster between the two locks.
-        let credential = credentials.entry(key).or_insert_with(|| {
+        let form = self.hosts.token_form(&customer.region)?;
+        let endpoint = key.endpoint().to_owned();
+        // Concurrent first callers wait for one start.
+        let credential = self.credentials.get_with(key, || {
+            let request = MintRequest {
+                endpoint,
+                form,
+                client_id: customer.client_id.clone(),
+                secret: secrecy::SecretString::default(),
+                region: customer.region.clone(),
+                customer: customer.name.clone(),
+            };
             Credential::start(
                 Arc::clone(&self.mint),
                 request,
@@ -111,7 +103,7 @@ impl Tokens {
                 self.jitter.clone(),
             )
         });
-        Some(Arc::clone(credential))
+        Some(credential)
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::Path};
+use std::{fmt::Write, net::SocketAddr, path::Path};
 
 use cwsgate::{
     app::{App, Options},
@@ -132,7 +132,7 @@ impl Builder {
     pub(crate) fn app(mut self, name: &str, grants: &str) -> (Self, ApiKey) {
         let key = ApiKey::generate().unwrap();
         let hash = key.hash();
-        self.apps += &format!("[apps.{name}]\nkeys = [\"{hash}\"]\ngrants = [{grants}]\n");
+        writeln!(self.apps, "[apps.{name}]\nkeys = [\"{hash}\"]\ngrants = [{grants}]").unwrap();
         (self, key)
     }
 
