@@ -49,6 +49,7 @@ pub(crate) struct ListParams {
     #[param(example = "name,powerState")]
     fields: Vec<String>,
     /// What to do when some sources fail: `allow` answers with the others, `deny` fails.
+    #[param(inline)]
     partial: Option<Partial>,
     /// Only customers in these regions; may be repeated.
     #[param(example = json!(["us"]))]

@@ -202,7 +202,8 @@ fn short_name(name: &str) -> String {
     if let Some(of) = name.strip_prefix("ItemView_") {
         return format!("{of}Item");
     }
-    name.strip_suffix("View").unwrap_or(name).to_owned()
+    let name = name.strip_suffix("View").or(name.strip_suffix("Word")).unwrap_or(name);
+    name.to_owned()
 }
 
 fn reference(name: &str) -> String {
