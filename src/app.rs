@@ -1,6 +1,8 @@
 //! Composition root: builds every long-lived part from the configuration, binds both listeners,
 //! and owns start and end of the process.
 
+mod doctor;
+
 use std::{
     fs,
     io::{self, Write},
@@ -13,6 +15,7 @@ use std::{
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use axum::response::Response;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+pub use doctor::{Checkup, Step, Trouble, diagnose};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

@@ -4,7 +4,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
-use super::{Exit, check, completions, demo, explain, healthcheck, key, openapi, serve, simulate};
+use super::{
+    Exit, check, completions, demo, doctor, explain, healthcheck, key, openapi, serve, simulate,
+};
 use crate::config::{Environment, LoadOptions};
 
 /// One JSON REST API in front of Citrix Cloud and Citrix DaaS, for every region and customer.
@@ -58,6 +60,17 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         /// How to print the findings.
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Prove each customer's credential against Citrix: host, clock, token, sites, rights.
+    Doctor {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Only this customer, by name or Citrix id.
+        #[arg(long)]
+        customer: Option<String>,
+        /// How to print what was found.
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
@@ -160,6 +173,11 @@ async fn dispatch(command: Command, environment: &Environment) -> io::Result<Exi
         Command::Check { config, output } => {
             let json = output == Output::Json;
             check::run(&config.config, environment, config.options(), json, out)
+        }
+        Command::Doctor { config, customer, output } => {
+            let (options, json) = (config.options(), output == Output::Json);
+            let only = customer.as_deref();
+            doctor::run(&config.config, environment, options, only, json, out).await
         }
         Command::Openapi { format } => openapi::run(format == Format::Yaml, out),
         Command::Key(KeyCommand::New { app, output }) => {

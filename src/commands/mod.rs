@@ -3,6 +3,7 @@
 pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod doctor;
 mod exit;
 pub mod explain;
 pub mod healthcheck;

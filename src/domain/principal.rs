@@ -19,6 +19,8 @@ pub enum AuthMethod {
         /// Public part of the key.
         key_id: String,
     },
+    /// As an operator at the command line, who has the configuration in hand.
+    CommandLine,
     /// Not at all: the gateway was started with a flag that says `unsafe`.
     UnsafeAnonymous,
 }

@@ -210,6 +210,7 @@ impl From<Whoami> for WhoamiView {
             AuthMethod::ApiKey { key_id } => {
                 AuthenticationView { method: "apiKey", key_id: Some(key_id) }
             }
+            AuthMethod::CommandLine => AuthenticationView { method: "commandLine", key_id: None },
             AuthMethod::UnsafeAnonymous => AuthenticationView { method: "none", key_id: None },
         };
         let grants = whoami.grants.into_iter().map(GrantView::from).collect();
