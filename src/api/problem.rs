@@ -245,6 +245,7 @@ impl From<Error> for Problem {
             | Error::InvalidPageToken
             | Error::MachineInUse { .. }
             | Error::Misconfigured { .. }
+            | Error::SourceTimedOut
             | Error::FailedEarlier(_)
             | Error::Upstream(_)
             | Error::Internal => {}

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{
     Core, Error, Listing, Located, Paging, Scope, Wildcard,
-    fanout::{FetchFuture, Query},
+    fanout::{FetchFuture, Query, Sources},
 };
 use crate::domain::{Action, CallContext, DeliveryGroup, MachineCatalog, NameOrId};
 
@@ -35,7 +35,13 @@ impl Catalogs {
                 Ok(daas.machine_catalogs(&ctx, &customer, &site, &part).await?)
             })
         });
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: true, fetch, keep: None })
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::Sites, fetch, keep: None },
+        )
     }
 
     /// One machine catalog.
@@ -73,7 +79,13 @@ impl Catalogs {
                 Ok(daas.delivery_groups(&ctx, &customer, &site, &part).await?)
             })
         });
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: true, fetch, keep: None })
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::Sites, fetch, keep: None },
+        )
     }
 
     /// One delivery group.

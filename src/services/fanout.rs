@@ -63,10 +63,21 @@ pub(super) type FetchFuture<T> = BoxFuture<'static, Result<Page<T>, Error>>;
 /// Whether an item is wanted.
 pub(super) type Keep<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
+/// What the sources of a list are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sources {
+    /// Sites.
+    Sites,
+    /// Customers as a whole: a grant on some of their sites is not enough.
+    Customers,
+    /// Customers, of which the list shows what the grant covers.
+    CustomersInPart,
+}
+
 /// What to list.
 pub(super) struct Query<T> {
-    /// Whether sources are sites or customers.
-    pub(super) per_site: bool,
+    /// What the sources are.
+    pub(super) sources: Sources,
     pub(super) fetch: Fetch<T>,
     /// `None` keeps every item.
     pub(super) keep: Option<Keep<T>>,
@@ -89,7 +100,7 @@ impl<T: Send + 'static> Listing<T> {
             Some(token) => Some(Cursor::open(token, &core.page_tokens, &paging.binding)?),
             None => None,
         };
-        let plan = Plan::new(core, ctx, &scope, cursor.as_ref(), query.per_site)?;
+        let plan = Plan::new(core, ctx, &scope, cursor.as_ref(), query.sources)?;
         let limit = cursor.as_ref().map_or_else(|| part_size(&paging, &query), |c| c.limit);
         let run = Run {
             core: Arc::clone(core),
@@ -179,7 +190,7 @@ impl Plan {
         ctx: &CallContext,
         scope: &Scope,
         cursor: Option<&Cursor>,
-        per_site: bool,
+        sources: Sources,
     ) -> Result<Self, Error> {
         let principal = &ctx.principal;
         let accounts = core.directory.select(scope, &core.policy, principal)?;
@@ -191,7 +202,7 @@ impl Plan {
         for account in accounts {
             let decision = core.policy.authorize(principal, Action::Read, account.key());
             let granted = match decision {
-                Ok(SiteScope::Only(_)) if !per_site => Err(Denied::forbidden(
+                Ok(SiteScope::Only(_)) if sources == Sources::Customers => Err(Denied::forbidden(
                     principal,
                     Action::Read,
                     format!("all of customer {:?}", account.name().as_str()),
@@ -343,7 +354,7 @@ impl<T: Send + 'static> Source<T> {
         // Closed never: the semaphore lives as long as the page.
         let _permit = self.permits.acquire().await;
         let account = Account::Usable(Arc::clone(&ask.customer));
-        if !self.query.per_site {
+        if self.query.sources != Sources::Sites {
             let place = ask.start.map(|(_, place)| place).unwrap_or_default();
             return vec![self.read(&account, &ask.customer, None, place).await];
         }
@@ -453,9 +464,14 @@ impl<T: Send + 'static> Source<T> {
         &self,
         work: impl Future<Output = Result<R, Error>>,
     ) -> Result<R, Error> {
+        let in_time = !self.ctx.remaining().is_zero();
         match timeout_at(self.ctx.deadline, work).await {
+            // The time is the source's share, and it is the source that used it up.
+            Ok(Err(error)) if in_time && error.code() == ProblemCode::DeadlineExceeded => {
+                Err(Error::SourceTimedOut)
+            }
             Ok(result) => result,
-            Err(_) => Err(Error::FailedEarlier(ProblemCode::UpstreamTimeout)),
+            Err(_) => Err(Error::SourceTimedOut),
         }
     }
 

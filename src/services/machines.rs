@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{
     Core, Error, Listing, Located, Paging, Scope, Wildcard,
     core::{detached, same_name},
-    fanout::{FetchFuture, Query},
+    fanout::{FetchFuture, Query, Sources},
 };
 use crate::{
     domain::{Action, CallContext, Machine, NameOrId, PowerAction},
@@ -114,7 +114,13 @@ impl Machines {
             })
         });
         let keep = filter.into_test();
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: true, fetch, keep })
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::Sites, fetch, keep },
+        )
     }
 
     /// One machine.

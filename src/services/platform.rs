@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{
     Core, Error, Listing, Located, Paging, Scope,
     core::{detached, same_name},
-    fanout::{FetchFuture, Query},
+    fanout::{FetchFuture, Query, Sources},
 };
 use crate::domain::{
     Action, CallContext, NameOrId, Notification, NotificationContent, Page, ResourceLocation,
@@ -59,7 +59,13 @@ impl Platform {
                 async move { Ok(Page::whole(cloud.resource_locations(&ctx, &customer).await?)) },
             )
         });
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep: None })
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::Customers, fetch, keep: None },
+        )
     }
 
     /// One resource location of a customer, by Citrix's id of it.
@@ -98,7 +104,13 @@ impl Platform {
                 item.state.as_deref().is_some_and(|state| same_name(state, &wanted))
             })
         });
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep })
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::Customers, fetch, keep },
+        )
     }
 
     /// The state of one service for a customer, by Citrix's name of the service. Citrix has no

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     Core, Error, Listing, Located, Paging, Scope, Wildcard,
     core::{detached, same_name},
-    fanout::{FetchFuture, Keep, Query},
+    fanout::{FetchFuture, Keep, Query, Sources},
 };
 use crate::domain::{
     Action, CallContext, NameOrId, Session, SessionAction, SessionId, SessionMessage,
@@ -64,7 +64,13 @@ impl Sessions {
             })
         });
         let keep = filter.into_test(self.core.now());
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: true, fetch, keep })
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::Sites, fetch, keep },
+        )
     }
 
     /// One session.

@@ -1,9 +1,14 @@
 use std::sync::Arc;
 
 use super::{
-    Core, Error, Listing, Located, Paging, Scope, Wildcard, core::matching, fanout::Query,
+    Account, Core, Error, Listing, Located, Paging, Scope, Wildcard,
+    core::matching,
+    fanout::{FetchFuture, Query, Sources},
 };
-use crate::domain::{Action, CallContext, Me, NameOrId, Page, Site};
+use crate::{
+    config::Customer,
+    domain::{Action, CallContext, Me, NameOrId, Page, Site},
+};
 
 /// Sites, and the administrator behind a customer's credential.
 #[derive(Clone, Debug)]
@@ -27,15 +32,18 @@ impl Sites {
         paging: Paging,
     ) -> Result<Listing<Site>, Error> {
         let core = Arc::clone(&self.core);
-        let fetch =
-            Arc::new(move |ctx: CallContext, customer, _, _| -> super::fanout::FetchFuture<Site> {
-                let core = Arc::clone(&core);
-                Box::pin(async move {
-                    let sites = core.fresh_sites(&ctx, &customer).await?;
-                    Ok(Page::whole(sites.to_vec()))
-                })
-            });
-        Listing::begin(&self.core, ctx, scope, paging, Query { per_site: false, fetch, keep: None })
+        let fetch = Arc::new(move |ctx: CallContext, customer: Arc<Customer>, _, _| {
+            let core = Arc::clone(&core);
+            let work = async move {
+                let account = Account::Usable(Arc::clone(&customer));
+                let granted = core.policy.authorize(&ctx.principal, Action::Read, account.key())?;
+                let sites = core.fresh_sites(&ctx, &customer).await?;
+                Ok(Page::whole(matching(&sites, &Wildcard::All, &granted)))
+            };
+            Box::pin(work) as FetchFuture<Site>
+        });
+        let sources = Sources::CustomersInPart;
+        Listing::begin(&self.core, ctx, scope, paging, Query { sources, fetch, keep: None })
     }
 
     /// One site.
