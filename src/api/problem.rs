@@ -245,8 +245,8 @@ impl From<Error> for Problem {
             | Error::InvalidPageToken
             | Error::MachineInUse { .. }
             | Error::Misconfigured { .. }
+            | Error::SourceTimedOut
             | Error::FailedEarlier(_)
-            | Error::TimedOut
             | Error::Upstream(_)
             | Error::Internal => {}
         }

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
 use super::{
-    Core, Error, Listing, Located, Paging, Scope, Wildcard,
+    Account, Core, Error, Listing, Located, Paging, Scope, Wildcard,
     core::matching,
     fanout::{FetchFuture, Query, Sources},
 };
-use crate::domain::{Action, CallContext, Me, NameOrId, Page, Site};
-use crate::{auth::CustomerKey, config::Customer};
+use crate::{
+    config::Customer,
+    domain::{Action, CallContext, Me, NameOrId, Page, Site},
+};
 
 /// Sites, and the administrator behind a customer's credential.
 #[derive(Clone, Debug)]
@@ -30,22 +32,18 @@ impl Sites {
         paging: Paging,
     ) -> Result<Listing<Site>, Error> {
         let core = Arc::clone(&self.core);
-        let fetch = Arc::new(move |ctx: CallContext, customer, _, _| -> FetchFuture<Site> {
+        let fetch = Arc::new(move |ctx: CallContext, customer: Arc<Customer>, _, _| {
             let core = Arc::clone(&core);
-            Box::pin(async move {
+            let work = async move {
+                let account = Account::Usable(Arc::clone(&customer));
+                let granted = core.policy.authorize(&ctx.principal, Action::Read, account.key())?;
                 let sites = core.fresh_sites(&ctx, &customer).await?;
-                let visible = core.policy.visible_sites(&ctx.principal, key(&customer));
-                let visible = visible.ok_or(Error::NotFound)?;
-                Ok(Page::whole(matching(&sites, &Wildcard::All, &visible)))
-            })
+                Ok(Page::whole(matching(&sites, &Wildcard::All, &granted)))
+            };
+            Box::pin(work) as FetchFuture<Site>
         });
-        Listing::begin(
-            &self.core,
-            ctx,
-            scope,
-            paging,
-            Query { sources: Sources::PartsOfCustomers, fetch, keep: None },
-        )
+        let sources = Sources::CustomersInPart;
+        Listing::begin(&self.core, ctx, scope, paging, Query { sources, fetch, keep: None })
     }
 
     /// One site.
@@ -79,8 +77,4 @@ impl Sites {
         }
         Ok(Located { customer, site: None, item })
     }
-}
-
-fn key(customer: &Customer) -> CustomerKey<'_> {
-    CustomerKey { name: customer.name.as_str(), id: customer.id.as_str(), labels: &customer.labels }
 }
