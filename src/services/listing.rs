@@ -161,8 +161,9 @@ impl Verdict {
             .collect();
         if let [only] = failures.as_slice()
             && sources.len() == 1
+            && !matches!(only, Error::Upstream(_))
         {
-            // One source: its own error says more than a summary would.
+            // Not a failure of the source but of what was asked of it, such as an ambiguous name.
             return Err((*only).clone());
         }
         let code = common_code(&failures);
