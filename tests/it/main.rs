@@ -5,7 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod architecture;
+mod errors;
 mod lists;
+mod maintenance;
+mod notifications;
+mod policy;
+mod power;
 mod repository;
+mod sessions;
 mod support;
 mod wording;
