@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod architecture;
+mod auth;
+mod bad_input;
 mod errors;
 mod lists;
 mod maintenance;
