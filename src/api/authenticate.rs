@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{ApiState, Deadlines, list::Format, problem::Problem};
 use crate::{
-    auth::Credential,
+    auth::{Credential, CredentialError, Refused},
     domain::{AppName, CallContext, ProblemCode, RequestId},
 };
 
@@ -49,8 +49,12 @@ pub(crate) async fn authenticate(
 
 fn context(api: &ApiState, request: &Request) -> Result<(CallContext, Deadline), Problem> {
     let headers = request.headers();
-    let credential = Credential::from_headers(headers)
-        .map_err(|error| Problem::invalid_at("/Authorization", error.to_string()))?;
+    let credential = Credential::from_headers(headers).map_err(|error| match error {
+        // RFC 9110 section 15.5.2: none that can be used here, whatever else it is.
+        CredentialError::Malformed => Problem::from(Refused::Malformed),
+        // RFC 6750 section 3.1: more than one method is a request that makes no sense.
+        CredentialError::Conflicting => Problem::invalid_at("/Authorization", error.to_string()),
+    })?;
     let principal = api.authenticator.authenticate(credential.as_ref())?;
     if Format::wanted(headers).is_none() {
         let detail = "every answer here is JSON; Accept rules it out";

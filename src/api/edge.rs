@@ -9,7 +9,12 @@ use axum::{
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use super::{ApiState, authenticate::KnownApp, problem::Problem, views::millis};
+use super::{
+    ApiState,
+    authenticate::KnownApp,
+    problem::{Problem, REQUEST_ID},
+    views::millis,
+};
 use crate::domain::{ProblemCode, RequestId};
 
 /// The outermost layer: request id in and out, refusals as problem documents, a panic as one
@@ -99,5 +104,4 @@ impl AccessLine {
     }
 }
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");

@@ -2,8 +2,8 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, header, request::Parts},
+    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
 use utoipa::PartialSchema;
@@ -11,8 +11,8 @@ use utoipa::PartialSchema;
 use super::{
     ApiState,
     authenticate::Deadline,
-    params::{FromQuery, suggestion},
-    problem::{FieldError, Problem},
+    params::{FromQuery, unknown_name},
+    problem::Problem,
 };
 use crate::{
     domain::{CallContext, ProblemCode},
@@ -146,14 +146,10 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Prob
 }
 
 /// Why a body could not be read: too long, too slow, or broken off.
-fn body_problem(rejection: &(dyn std::error::Error + 'static)) -> Problem {
-    let mut cause = Some(rejection);
-    while let Some(error) = cause {
-        if error.is::<http_body_util::LengthLimitError>() {
-            let detail = "the request body is larger than this gateway takes";
-            return Problem::new(ProblemCode::PayloadTooLarge, detail);
-        }
-        cause = error.source();
+fn body_problem(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = "the request body is larger than this gateway takes";
+        return Problem::new(ProblemCode::PayloadTooLarge, detail);
     }
     Problem::new(ProblemCode::InvalidRequest, "the request body did not arrive whole and in time")
         .caused_by(rejection)
@@ -211,13 +207,7 @@ fn decode<T: DeserializeOwned + PartialSchema>(body: &[u8]) -> Result<T, Problem
         return Ok(value);
     }
     let known = super::params::property_names::<T>();
-    let errors = unknown.iter().map(|path| FieldError {
-        pointer: format!("/{}", path.replace('.', "/")),
-        detail: format!(
-            "there is no field {path:?}{}",
-            suggestion(path, known.iter().map(String::as_str))
-        ),
-    });
+    let errors = unknown.iter().map(|path| unknown_name("field", path, &known));
     Err(Problem::invalid(ProblemCode::UnknownParameter, errors.collect()))
 }
 

@@ -19,7 +19,7 @@ mod views;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, middleware};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
 use utoipa_axum::router::OpenApiRouter;
 
 pub use openapi::{Document, document};
@@ -66,6 +66,8 @@ pub fn router(state: ApiState) -> Router {
         .merge(docs::router(document))
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
+        // The server's own limit holds for every body.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(state.clone(), edge::edge))
         .with_state(state)
 }

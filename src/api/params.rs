@@ -27,13 +27,7 @@ pub(crate) trait FromQuery: Sized {
         let unknown: Vec<_> = given
             .into_iter()
             .filter(|name| !known.contains(name))
-            .map(|name| FieldError {
-                detail: format!(
-                    "there is no parameter {name:?} here{}",
-                    suggestion(&name, known.iter().map(String::as_str))
-                ),
-                pointer: format!("/{name}"),
-            })
+            .map(|name| unknown_name("parameter", &name, &known))
             .collect();
         if !unknown.is_empty() {
             return Err(Problem::invalid(ProblemCode::UnknownParameter, unknown));
@@ -110,6 +104,21 @@ pub(crate) fn property_names<T: PartialSchema>() -> Vec<String> {
     names
 }
 
+/// The refusal of a name that nobody knows, with the nearest known one.
+///
+/// A name beyond all measure is not repeated: it may be a secret that got into the wrong place.
+pub(crate) fn unknown_name(what: &str, name: &str, known: &[String]) -> FieldError {
+    if name.len() > LONGEST_SHOWN {
+        let detail = format!("there is no {what} with a name of {} bytes here", name.len());
+        return FieldError { pointer: String::new(), detail };
+    }
+    let near = suggestion(name, known.iter().map(String::as_str));
+    FieldError {
+        pointer: format!("/{}", name.replace('.', "/")),
+        detail: format!("there is no {what} {name:?} here{near}"),
+    }
+}
+
 /// `; did you mean …?`, or nothing where no name is near.
 pub(crate) fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let lower = name.to_lowercase();
@@ -155,6 +164,9 @@ fn form_names(query: &str) -> Vec<String> {
     names.dedup();
     names
 }
+
+/// Longest unknown name that is repeated: shorter than any credential.
+const LONGEST_SHOWN: usize = 64;
 
 #[cfg(test)]
 mod tests {

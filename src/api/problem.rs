@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::Request,
-    http::{HeaderValue, Method, StatusCode, header},
+    extract::OriginalUri,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -193,6 +193,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+            headers.insert(REQUEST_ID, id);
+        }
         if status == StatusCode::UNAUTHORIZED {
             let challenge = match code {
                 ProblemCode::CredentialsMissing => r#"Bearer realm="cwsgate""#,
@@ -288,14 +291,17 @@ pub(super) async fn no_route() -> Problem {
 }
 
 /// What is answered where the path has no such method.
-pub(super) async fn no_method(method: Method, request: Request) -> Problem {
-    let path = request.uri().path();
-    Problem::new(ProblemCode::MethodNotAllowed, format!("{path} does not know {method}"))
+pub(super) async fn no_method(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
+    let detail = format!("{} does not know {method}", uri.path());
+    Problem::new(ProblemCode::MethodNotAllowed, detail)
 }
 
 fn status(code: ProblemCode) -> StatusCode {
     StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
+
+/// Carries the id of the request on every answer.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Media type of problem documents.
 const PROBLEM_JSON: &str = "application/problem+json; charset=utf-8";

@@ -38,7 +38,7 @@ pub enum Denied {
     #[error("there is no such thing")]
     Invisible,
     /// The thing is visible, the action is not granted on it.
-    #[error("the app {app:?} has no grant of the action {action:?} on {on}")]
+    #[error("the app {app:?} has no grant of the action \"{action}\" on {on}")]
     Forbidden {
         /// The calling app.
         app: String,

@@ -162,8 +162,7 @@ impl Transport {
                 let kind = match lost {
                     _ if call.is_write() => ErrorKind::OutcomeUnknown,
                     BodyLost::TimedOut => ErrorKind::TimedOut,
-                    BodyLost::TooLarge(_) => ErrorKind::Malformed,
-                    BodyLost::Interrupted(_) => ErrorKind::Unavailable { retry_after: None },
+                    BodyLost::TooLarge(_) | BodyLost::Interrupted(_) => ErrorKind::Malformed,
                 };
                 let mut error = origin.error(kind).caused_by(lost);
                 error.status = Some(answer.status.as_u16());

@@ -5,11 +5,19 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod architecture;
+mod auth;
+mod bad_input;
+mod errors;
 mod filters;
 mod lists;
+mod maintenance;
 mod names;
+mod notifications;
 mod paging;
+mod policy;
+mod power;
 mod repository;
+mod sessions;
 mod streams;
 mod support;
 mod wording;

@@ -21,10 +21,10 @@ use crate::{
         list::{List, ListParams, json_utf8},
         openapi::{ActionProblems, ListProblems, ReadProblems},
         params::from_query,
-        problem::Problem,
+        problem::{FieldError, Problem},
         views::{ItemView, ListView},
     },
-    domain::{MessageStyle, Session, SessionAction, SessionMessage},
+    domain::{MessageStyle, ProblemCode, Session, SessionAction, SessionMessage},
     services::{LogoffOutcome, SessionFilter},
 };
 
@@ -234,11 +234,16 @@ pub(crate) async fn send_session_message(
 impl MessageBody {
     fn check(self) -> Result<SessionMessage, Problem> {
         check_reason(self.reason.as_deref())?;
-        for (name, text, max) in [("title", &self.title, 256), ("text", &self.text, 4096)] {
-            if text.trim().is_empty() || text.chars().count() > max {
-                let detail = format!("{name} must have 1 to {max} characters");
-                return Err(Problem::invalid_at(format!("/{name}"), detail));
-            }
+        let errors: Vec<_> = [("title", &self.title, 256), ("text", &self.text, 4096)]
+            .into_iter()
+            .filter(|(_, text, max)| text.trim().is_empty() || text.chars().count() > *max)
+            .map(|(name, _, max)| FieldError {
+                pointer: format!("/{name}"),
+                detail: format!("{name} must have 1 to {max} characters"),
+            })
+            .collect();
+        if !errors.is_empty() {
+            return Err(Problem::invalid(ProblemCode::InvalidRequest, errors));
         }
         Ok(SessionMessage { title: self.title, text: self.text, style: self.style })
     }

@@ -30,6 +30,7 @@ pub(crate) struct Gateway {
 pub(crate) struct Builder {
     simulator: simulator::Options,
     apps: String,
+    server: String,
     settings: String,
     secret: Option<String>,
 }
@@ -42,7 +43,13 @@ impl Gateway {
 
     pub(crate) fn builder() -> Builder {
         let simulator = simulator::Options::default();
-        Builder { simulator, apps: String::new(), settings: String::new(), secret: None }
+        Builder {
+            simulator,
+            apps: String::new(),
+            server: String::new(),
+            settings: String::new(),
+            secret: None,
+        }
     }
 
     /// Gets `path` with the key that may do everything.
@@ -78,6 +85,10 @@ impl Gateway {
     /// A request without a credential.
     pub(crate) fn bare(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
@@ -150,6 +161,13 @@ impl Builder {
         self
     }
 
+    /// Adds lines to the section `[server]`.
+    pub(crate) fn server(mut self, lines: &str) -> Self {
+        self.server += lines;
+        self.server += "\n";
+        self
+    }
+
     pub(crate) async fn start(self) -> Gateway {
         let everything = r#"{ actions = ["read", "session", "power", "maintain", "notify", "write",
             "identity", "audit", "admin"], customers = ["*"], stores = ["*"] }"#
@@ -158,8 +176,9 @@ impl Builder {
         let simulator = Simulator::start(builder.simulator).await.unwrap();
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nsecret = \"{}\"\ndrain_delay = \"0s\"\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n{}\n{}\n{}",
+              {}[admin]\nlisten = \"127.0.0.1:0\"\n{}\n{}\n{}",
             builder.secret.as_deref().unwrap_or(key.expose()),
+            builder.server,
             builder.settings,
             builder.apps,
             upstream_config(&simulator),

@@ -1,7 +1,10 @@
 //! A real gateway over a real simulator, on loopback, and a client that looks at its answers.
 
+mod document;
 mod gateway;
+mod observed;
 mod reply;
 
+pub(crate) use document::{Operation, operations};
 pub(crate) use gateway::{Builder, Gateway};
 pub(crate) use reply::Reply;
