@@ -23,9 +23,10 @@ pub async fn run(
 ) -> io::Result<Exit> {
     let loaded = Config::load(path, environment, options);
     let Some(config) = loaded.config else {
-        let findings: String = loaded.findings.iter().map(|found| format!("{found}\n")).collect();
-        // Whether or not somebody reads it, the exit code says the same.
-        let _ = io::stderr().write_all(findings.as_bytes());
+        for finding in &loaded.findings {
+            // Whether or not somebody reads it, the exit code says the same.
+            let _ = writeln!(io::stderr(), "{finding}");
+        }
         complain("not started: the configuration has errors");
         return Ok(Exit::Configuration);
     };
