@@ -8,7 +8,7 @@ mod simulate;
 use crate::support::{Reply, run};
 
 /// A key that works and the hash for the configuration.
-async fn new_key() -> (String, String) {
+pub(crate) async fn new_key() -> (String, String) {
     let made = run(&["key", "new", "--app", "tester", "--output", "json"]).await;
     assert_eq!(made.code, Some(0), "{made:?}");
     let made: serde_json::Value = serde_json::from_str(&made.out).unwrap();
@@ -16,18 +16,18 @@ async fn new_key() -> (String, String) {
 }
 
 /// Lines of configuration for both listeners on free ports of loopback.
-const LISTENERS: &str = "[server]\nlisten = \"127.0.0.1:0\"\ndrain_delay = \"0s\"\n\
+pub(crate) const LISTENERS: &str = "[server]\nlisten = \"127.0.0.1:0\"\ndrain_delay = \"0s\"\n\
     [admin]\nlisten = \"127.0.0.1:0\"\n";
 
 /// Lines for an app that may do everything a test needs.
-fn app(hash: &str) -> String {
+pub(crate) fn app(hash: &str) -> String {
     format!(
         "[apps.tester]\nkeys = [\"{hash}\"]\n\
          grants = [{{ actions = [\"read\", \"power\"], customers = [\"*\"] }}]\n"
     )
 }
 
-async fn get(url: &str, key: &str) -> Reply {
+pub(crate) async fn get(url: &str, key: &str) -> Reply {
     let client = cwsgate::net::client(&cwsgate::net::ClientOptions::default()).unwrap();
     let request = client.get(url);
     let request = if key.is_empty() { request } else { request.bearer_auth(key) };

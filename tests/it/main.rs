@@ -6,7 +6,9 @@
 
 mod architecture;
 mod cli;
+mod listeners;
 mod lists;
 mod repository;
 mod support;
+mod wire;
 mod wording;
