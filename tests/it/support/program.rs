@@ -43,6 +43,7 @@ pub(crate) fn bash(script: &str, arguments: &[&str]) -> Command {
     command
 }
 
+#[expect(clippy::disallowed_methods, reason = "bash finds curl and jq by it")]
 fn command(name: &str) -> Command {
     let mut command = Command::new(name);
     command.env_clear().kill_on_drop(true);
@@ -137,4 +138,4 @@ pub(crate) fn write(folder: &Path, name: &str, text: &str) -> String {
 }
 
 /// Far more than anything here takes, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
