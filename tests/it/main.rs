@@ -8,6 +8,7 @@ mod architecture;
 mod cli;
 mod listeners;
 mod lists;
+mod readme;
 mod repository;
 mod support;
 mod wire;
