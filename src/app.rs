@@ -146,7 +146,7 @@ impl App {
         let draining = async {
             shutdown.cancelled().await;
             lifecycle.draining();
-            tracing::info!(delay_ms = drain_delay.as_millis(), "draining");
+            tracing::info!(delay_ms = millis(drain_delay), "draining");
             tokio::time::sleep(drain_delay).await;
             close_public.cancel();
         };
@@ -307,7 +307,7 @@ impl Observer for UpstreamMetrics {
         }
         self.0.record_upstream(call.service.as_str(), region, call.outcome, call.duration);
         tracing::debug!(
-            duration_ms = call.duration.as_millis(),
+            duration_ms = millis(call.duration),
             cwsgate.upstream.service = call.service.as_str(),
             cwsgate.upstream.operation = call.operation,
             cwsgate.region = region,
@@ -317,6 +317,11 @@ impl Observer for UpstreamMetrics {
             "upstream call"
         );
     }
+}
+
+/// Whole milliseconds, as a number that every log format knows.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The app of callers without a credential, where those are let in.

@@ -47,19 +47,24 @@ pub(crate) async fn edge(
     }
 
     let took = began.elapsed();
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        headers.insert(REQUEST_ID, value);
-    }
+    mark(&mut response, &id);
     let timing = format!("total;dur={:.1}", took.as_secs_f64() * 1000.0);
     if let Ok(value) = HeaderValue::try_from(timing) {
-        headers.insert(SERVER_TIMING, value);
+        response.headers_mut().insert(SERVER_TIMING, value);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     drop(active);
     let line = AccessLine { id, method, route, problem };
     line.write(&api, &response, took);
     response
+}
+
+/// Writes what every answer carries.
+pub(super) fn mark(response: &mut Response, id: &RequestId) {
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// The problem document in place of the empty answer, keeping the headers that were set.

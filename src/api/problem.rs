@@ -12,7 +12,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::views::{CompletenessView, SourceView};
+use super::{
+    edge,
+    views::{CompletenessView, SourceView},
+};
 use crate::{
     auth::Refused,
     domain::{Origin, ProblemCode, RequestId},
@@ -282,7 +285,11 @@ impl From<UpstreamFault> for UpstreamView {
 
 /// The answer to a request that never reached a route.
 pub fn refuse(code: ProblemCode, detail: &str) -> Response {
-    Problem::new(code, detail).render(&RequestId::generate(), None)
+    let id = RequestId::generate();
+    let mut response = Problem::new(code, detail).render(&id, None);
+    // Such an answer does not pass the edge, which does this for all others.
+    edge::mark(&mut response, &id);
+    response
 }
 
 /// What is answered where no route matches.

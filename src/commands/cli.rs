@@ -5,7 +5,8 @@ use clap_complete::Shell;
 use jiff::Timestamp;
 
 use super::{
-    Exit, check, completions, demo, doctor, explain, healthcheck, key, openapi, serve, simulate,
+    Exit, check, complain, completions, demo, doctor, explain, healthcheck, key, openapi, serve,
+    simulate,
 };
 use crate::config::{Environment, LoadOptions};
 
@@ -154,7 +155,7 @@ pub async fn run() -> Exit {
         // Nobody reads any more, as with `| head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => {
-            eprintln!("cwsgate: {error}");
+            complain(error);
             Exit::Failed
         }
     }
@@ -184,7 +185,7 @@ async fn dispatch(command: Command, environment: &Environment) -> io::Result<Exi
             match key::new(&app, output == Output::Json, out) {
                 Ok(()) => Ok(Exit::Done),
                 Err(key::Error::Name(error)) => {
-                    eprintln!("cwsgate: --app: {error}");
+                    complain(format_args!("--app: {error}"));
                     Ok(Exit::Usage)
                 }
                 Err(error) => Err(io::Error::other(error)),

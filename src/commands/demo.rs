@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{Exit, signals, trimmed};
+use super::{Exit, complain, signals, trimmed};
 use crate::{
     app::{Addresses, App, Error, Options},
     auth::ApiKey,
@@ -65,19 +65,19 @@ impl Demo {
 /// Demonstrates until SIGTERM or Ctrl-C.
 pub async fn run(listen: SocketAddr, json: bool) -> io::Result<Exit> {
     if !listen.ip().is_loopback() {
-        eprintln!(
-            "cwsgate: the demo listens on loopback only, because its key may do everything; \
+        complain(format_args!(
+            "the demo listens on loopback only, because its key may do everything; \
              use an address such as {DEFAULT_LISTEN}"
-        );
+        ));
         return Ok(Exit::Usage);
     }
     // Quiet, so that what there is to paste stays in view.
     let log = Log { filter: "warn".to_owned(), format: LogFormat::Auto };
     telemetry::init(&log).map_err(io::Error::other)?;
-    let shutdown = signals::shutdown();
+    let shutdown = signals::shutdown()?;
     let demo = match Demo::build(listen, simulator::Options::default()).await {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            eprintln!("cwsgate: {error}\nTry: cwsgate demo --listen 127.0.0.1:0");
+            complain(format_args!("{error}\nTry: cwsgate demo --listen 127.0.0.1:0"));
             return Ok(Exit::Failed);
         }
         other => other?,

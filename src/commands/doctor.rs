@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::Exit;
+use super::{Exit, complain};
 use crate::{
     app::{Checkup, Step, diagnose},
     config::{Config, Environment, LoadOptions, Severity},
@@ -25,7 +25,8 @@ pub async fn run(
     // Whoever examines credentials need not be ready to serve callers yet.
     let loaded = Config::load(path, environment, LoadOptions { allow_anonymous: true, ..options });
     for finding in loaded.findings.iter().filter(|finding| finding.severity > Severity::Warning) {
-        eprintln!("{finding}");
+        // Whether or not somebody reads it, the exit code says the same.
+        let _ = writeln!(io::stderr(), "{finding}");
     }
     let Some(config) = loaded.config else { return Ok(Exit::Configuration) };
     let checkups = diagnose(&config, only).await.map_err(io::Error::other)?;
@@ -38,7 +39,7 @@ pub async fn run(
     let unusable = config.misconfigured.len();
     let well = checkups.iter().filter(|checkup| checkup.is_well()).count();
     if let (Some(name), true) = (only, checkups.is_empty()) {
-        eprintln!("cwsgate: no usable customer is called {name:?}");
+        complain(format_args!("no usable customer is called {name:?}"));
         return Ok(Exit::Configuration);
     }
     Ok(match (well, checkups.len() + unusable) {

@@ -1,8 +1,11 @@
 //! `cwsgate explain`: the page of a problem code, as `GET /problems/{code}` shows it.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
-use super::Exit;
+use super::{Exit, complain};
 use crate::domain::ProblemCode;
 
 /// Writes the page of `code`, or says which codes there are.
@@ -16,12 +19,14 @@ pub fn run(code: &str, out: &mut impl Write) -> io::Result<Exit> {
         .min_by_key(|known| strsim::damerau_levenshtein(known.as_str(), code))
         .filter(|known| strsim::damerau_levenshtein(known.as_str(), code) <= 3);
     if let Some(known) = nearest {
-        eprintln!("cwsgate: there is no code {code:?}; did you mean {known}?");
+        complain(format_args!("there is no code {code:?}; did you mean {known}?"));
         return Ok(Exit::Usage);
     }
-    eprintln!("cwsgate: there is no code {code:?}. Codes are:");
+    let mut message = format!("there is no code {code:?}. Codes are:");
     for known in ProblemCode::ALL {
-        eprintln!("  {:32} {}", known.as_str(), known.title());
+        // Writing to a string cannot fail.
+        let _ = write!(message, "\n  {:32} {}", known.as_str(), known.title());
     }
+    complain(message);
     Ok(Exit::Usage)
 }

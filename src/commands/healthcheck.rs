@@ -5,22 +5,30 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use super::Exit;
+use super::{Exit, complain};
 use crate::{client, config::Environment};
 
 /// Asks the readiness probe. The address is `admin`, else `CWSGATE_ADMIN__LISTEN`, else the
 /// default of the configuration.
 pub async fn run(admin: Option<SocketAddr>, environment: &Environment) -> io::Result<Exit> {
-    let configured = environment.get("CWSGATE_ADMIN__LISTEN").and_then(|text| text.parse().ok());
-    let address = reachable(admin.or(configured).unwrap_or(DEFAULT_ADMIN));
+    let configured = environment.get(VARIABLE).map(str::parse).transpose();
+    let address = match (admin, configured) {
+        (Some(address), _) | (None, Ok(Some(address))) => address,
+        (None, Ok(None)) => DEFAULT_ADMIN,
+        (None, Err(_)) => {
+            complain(format_args!("{VARIABLE} is not an address such as {DEFAULT_ADMIN}"));
+            return Ok(Exit::Failed);
+        }
+    };
+    let address = reachable(address);
     match client::ready(address).await {
         Ok(true) => Ok(Exit::Done),
         Ok(false) => {
-            eprintln!("cwsgate: the gateway at {address} is not ready");
+            complain(format_args!("the gateway at {address} is not ready"));
             Ok(Exit::Failed)
         }
         Err(error) => {
-            eprintln!("cwsgate: no gateway answers at {address}: {error}");
+            complain(format_args!("no gateway answers at {address}: {error}"));
             Ok(Exit::Failed)
         }
     }
@@ -36,4 +44,5 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
+const VARIABLE: &str = "CWSGATE_ADMIN__LISTEN";
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);

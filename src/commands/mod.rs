@@ -15,8 +15,18 @@ pub mod simulate;
 
 mod cli;
 
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
+
 pub use cli::run;
 pub use exit::Exit;
+
+/// Says on standard error what went wrong. When nobody reads there, there is nobody to tell.
+fn complain(message: impl Display) {
+    let _ = writeln!(io::stderr(), "cwsgate: {message}");
+}
 
 /// A base URL without its final slash, ready to have a path put behind it.
 fn trimmed(url: &url::Url) -> String {

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Exit, signals};
+use super::{Exit, complain, signals};
 use crate::simulator::{Options, Scenario, Simulator};
 
 /// Where the simulator's control API listens unless told otherwise.
@@ -22,11 +22,12 @@ pub async fn run(listen: SocketAddr, scenario: Option<&Path>, json: bool) -> io:
         Some(path) => match read(path) {
             Ok(scenario) => scenario,
             Err(message) => {
-                eprintln!("cwsgate: {}: {message}", path.display());
+                complain(format_args!("{}: {message}", path.display()));
                 return Ok(Exit::Configuration);
             }
         },
     };
+    let shutdown = signals::shutdown()?;
     let simulator = Simulator::start(Options { listen, ..Options::new(scenario) }).await?;
     let control = super::trimmed(&simulator.url());
     let mut out = io::stdout();
@@ -38,14 +39,15 @@ pub async fn run(listen: SocketAddr, scenario: Option<&Path>, json: bool) -> io:
             .collect();
         writeln!(out, "{}", json!({ "simulator": control, "regions": regions }))?;
     } else {
-        writeln!(out, "Citrix simulator: {control}/_sim says what it can do")?;
+        // Comments, so that all of it can be kept as a file.
+        writeln!(out, "# Citrix simulator: {control}/_sim says what it can do")?;
         for (name, url) in simulator.regions() {
-            writeln!(out, "  region {name}: {}", super::trimmed(&url))?;
+            writeln!(out, "#   region {name}: {}", super::trimmed(&url))?;
         }
-        writeln!(out, "Configuration for a gateway in front of it:\n")?;
+        writeln!(out, "# Configuration for a gateway in front of it; add an app to it:\n")?;
         writeln!(out, "{}", super::demo::upstream_config(&simulator))?;
     }
-    signals::shutdown().cancelled().await;
+    shutdown.cancelled().await;
     simulator.shutdown().await;
     Ok(Exit::Done)
 }

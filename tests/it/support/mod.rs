@@ -3,8 +3,10 @@
 mod document;
 mod gateway;
 mod observed;
+mod program;
 mod reply;
 
 pub(crate) use document::{Operation, operations};
 pub(crate) use gateway::{Builder, Gateway};
+pub(crate) use program::{Program, bash, program, run, run_command, write};
 pub(crate) use reply::Reply;
