@@ -71,24 +71,14 @@ impl Accounts {
     ) -> Result<(Vec<CustomerDetail>, Option<String>), Error> {
         let core = &self.core;
         self.read_anything(ctx)?;
-        let start = match &paging.token {
-            Some(token) => Cursor::open(token, &core.page_tokens, &paging.binding)?.customer,
-            None => String::new(),
-        };
+        let start = self.start(paging)?;
         let accounts = core.directory.select(scope, &core.policy, &ctx.principal)?;
         let mut readable = accounts.into_iter().filter(|account| {
-            account.name().as_str() >= start.as_str()
-                && core.policy.scope(&ctx.principal, Action::Read, account.key()).is_some()
+            account.name().as_str() >= start.as_str() && self.readable(ctx, account)
         });
         let page = readable.by_ref().take(paging.size).map(|a| self.detail(a)).collect();
-        let next = match readable.next() {
-            None => None,
-            Some(account) => {
-                let cursor = Cursor { customer: account.name().to_string(), ..Cursor::default() };
-                Some(cursor.seal(&core.page_tokens, &paging.binding)?)
-            }
-        };
-        Ok((page, next))
+        let next = readable.next().map(|account| self.cursor(account.name().as_str(), paging));
+        Ok((page, next.transpose()?))
     }
 
     /// One customer.
@@ -100,27 +90,74 @@ impl Accounts {
         Ok(self.detail(account))
     }
 
-    /// Every region.
+    /// A page of the regions in scope, and the token of the next. A scope that names customers
+    /// is about the regions they live in.
     ///
     /// # Errors
-    /// When the caller may read nothing at all.
-    pub fn regions(&self, ctx: &CallContext) -> Result<Vec<RegionDetail>, Error> {
-        self.read_anything(ctx)?;
+    /// When the caller may read nothing at all, or the scope names what is not there.
+    pub fn regions(
+        &self,
+        ctx: &CallContext,
+        scope: &Scope,
+        paging: &Paging,
+    ) -> Result<(Vec<RegionDetail>, Option<String>), Error> {
         let core = &self.core;
-        let seen: Vec<_> = core
-            .directory
-            .accounts()
-            .filter(|a| core.policy.scope(&ctx.principal, Action::Read, a.key()).is_some())
-            .collect();
-        let details = core.directory.regions().map(|region| RegionDetail {
-            health: seen
-                .iter()
-                .filter(|account| account.region() == Some(&region.name))
-                .flat_map(|account| core.upstream.health(account.name()))
-                .collect(),
-            region: region.clone(),
+        self.read_anything(ctx)?;
+        let start = self.start(paging)?;
+        let accounts = core.directory.select(scope, &core.policy, &ctx.principal)?;
+        let named = |region: &Region| {
+            scope.regions.is_empty() || scope.regions.iter().any(|r| r == region.name.as_str())
+        };
+        let lived_in = |region: &Region| {
+            scope.customers.is_empty()
+                || accounts.iter().any(|account| account.region() == Some(&region.name))
+        };
+        let mut meant = core.directory.regions().filter(|region| {
+            region.name.as_str() >= start.as_str() && named(region) && lived_in(region)
         });
-        Ok(details.collect())
+        let page = meant.by_ref().take(paging.size).map(|r| self.region_detail(ctx, r)).collect();
+        let next = meant.next().map(|region| self.cursor(region.name.as_str(), paging));
+        Ok((page, next.transpose()?))
+    }
+
+    /// One region.
+    ///
+    /// # Errors
+    /// When it is not there, or the caller may read nothing at all.
+    pub fn region(&self, ctx: &CallContext, name: &str) -> Result<RegionDetail, Error> {
+        self.read_anything(ctx)?;
+        let region = self.core.directory.regions().find(|region| region.name.as_str() == name);
+        Ok(self.region_detail(ctx, region.ok_or(Error::NotFound)?))
+    }
+
+    /// The name that a page begins with.
+    fn start(&self, paging: &Paging) -> Result<String, Error> {
+        match &paging.token {
+            Some(token) => {
+                Ok(Cursor::open(token, &self.core.page_tokens, &paging.binding)?.customer)
+            }
+            None => Ok(String::new()),
+        }
+    }
+
+    /// The token of a page that begins with this name.
+    fn cursor(&self, name: &str, paging: &Paging) -> Result<String, Error> {
+        let cursor = Cursor { customer: name.to_owned(), ..Cursor::default() };
+        cursor.seal(&self.core.page_tokens, &paging.binding)
+    }
+
+    fn readable(&self, ctx: &CallContext, account: &Account) -> bool {
+        self.core.policy.scope(&ctx.principal, Action::Read, account.key()).is_some()
+    }
+
+    fn region_detail(&self, ctx: &CallContext, region: &Region) -> RegionDetail {
+        let accounts = self.core.directory.accounts();
+        let health = accounts
+            .filter(|account| account.region() == Some(&region.name))
+            .filter(|account| self.readable(ctx, account))
+            .flat_map(|account| self.core.upstream.health(account.name()))
+            .collect();
+        RegionDetail { region: region.clone(), health }
     }
 
     fn read_anything(&self, ctx: &CallContext) -> Result<(), Error> {

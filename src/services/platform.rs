@@ -8,7 +8,8 @@ use super::{
     fanout::{FetchFuture, Query, Sources},
 };
 use crate::domain::{
-    Action, CallContext, Notification, NotificationContent, Page, ResourceLocation, ServiceState,
+    Action, CallContext, NameOrId, Notification, NotificationContent, Page, ResourceLocation,
+    ServiceState,
 };
 
 /// Citrix Cloud's platform services: resource locations, service states, notifications.
@@ -67,6 +68,21 @@ impl Platform {
         )
     }
 
+    /// One resource location of a customer, by Citrix's id of it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn resource_location(
+        &self,
+        ctx: &CallContext,
+        customer: &str,
+        id: &NameOrId,
+    ) -> Result<Located<ResourceLocation>, Error> {
+        let customer = Arc::clone(self.core.authorize_whole(ctx, Action::Read, customer)?);
+        let item = self.core.upstream.cloud.resource_location(ctx, &customer, id).await?;
+        Ok(Located { customer, site: None, item })
+    }
+
     /// The service states of the customers in scope, narrowed to one state where one is named.
     ///
     /// # Errors
@@ -95,6 +111,26 @@ impl Platform {
             paging,
             Query { sources: Sources::Customers, fetch, keep },
         )
+    }
+
+    /// The state of one service for a customer, by Citrix's name of the service. Citrix has no
+    /// call for one alone.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn service_state(
+        &self,
+        ctx: &CallContext,
+        customer: &str,
+        service: &NameOrId,
+    ) -> Result<Located<ServiceState>, Error> {
+        let customer = Arc::clone(self.core.authorize_whole(ctx, Action::Read, customer)?);
+        let states = self.core.upstream.cloud.service_states(ctx, &customer).await?;
+        let item = states
+            .into_iter()
+            .find(|state| same_name(&state.service_name, service.as_str()))
+            .ok_or(Error::NotFound)?;
+        Ok(Located { customer, site: None, item })
     }
 
     /// Notifies the administrators of a customer.

@@ -53,6 +53,18 @@ impl Reply {
         error
     }
 
+    /// The error for an answer without content where an object was asked for: some of Citrix's
+    /// services say so that there is none.
+    pub(super) fn no_object(&self) -> Option<Error> {
+        if self.status != StatusCode::NO_CONTENT {
+            return None;
+        }
+        let mut error = self.origin.error(ErrorKind::NotFound);
+        error.status = Some(self.status.as_u16());
+        error.transaction_id.clone_from(&self.transaction_id);
+        Some(error)
+    }
+
     /// The id of the job in `Location`: its last path segment. The host is never looked at, since
     /// jobs are asked for where the call was sent.
     pub(super) fn job_id(&self) -> Option<String> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::paths::CustomerPath;
+use super::paths::{CustomerPath, RegionPath};
 use crate::{
     api::{
         ApiState,
@@ -65,6 +65,9 @@ pub(crate) struct GrantView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RegionView {
+    /// Path of the region on this gateway.
+    #[serde(rename = "self")]
+    path: String,
     /// Its name here.
     name: String,
     /// Host of the API gateway.
@@ -164,8 +167,27 @@ pub(crate) async fn list_regions(
     State(api): State<ApiState>,
     list: List<()>,
 ) -> Result<Response, Problem> {
-    let regions = api.services.accounts.regions(&ctx)?;
-    list.answer_known(regions.into_iter().map(RegionView::from).collect(), None)
+    let scope = list.scope("-", None)?;
+    let (regions, next) = api.services.accounts.regions(&ctx, &scope, &list.paging())?;
+    list.answer_known(regions.into_iter().map(RegionView::from).collect(), next)
+}
+
+/// Shows one region with its hosts and health.
+#[utoipa::path(
+    get,
+    path = "/regions/{region}",
+    tag = "customers",
+    params(RegionPath),
+    responses((status = 200, description = "The region", body = RegionView), ReadProblems),
+)]
+pub(crate) async fn show_region(
+    Caller(ctx): Caller,
+    State(api): State<ApiState>,
+    Path(path): Path<RegionPath>,
+    Query(()): Query<()>,
+) -> Result<Response, Problem> {
+    let found = api.services.accounts.region(&ctx, &path.region)?;
+    Ok(json_utf8(Json(RegionView::from(found)).into_response()))
 }
 
 /// Lists the customers that the caller may see.
@@ -246,6 +268,7 @@ impl From<RegionDetail> for RegionView {
     fn from(detail: RegionDetail) -> Self {
         let RegionDetail { region, health } = detail;
         Self {
+            path: format!("/v1/regions/{}", region.name),
             name: region.name.to_string(),
             api: region.api.to_string(),
             daas: region.daas,

@@ -21,6 +21,38 @@ pub(crate) struct CustomerPath {
     pub(crate) customer: String,
 }
 
+/// A resource location of a customer.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct LocationPath {
+    /// The customer by our name or by Citrix's id.
+    #[param(example = "acme")]
+    pub(crate) customer: String,
+    /// The resource location by id.
+    pub(crate) location: String,
+}
+
+/// A Citrix Cloud service of a customer.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ServicePath {
+    /// The customer by our name or by Citrix's id.
+    #[param(example = "acme")]
+    pub(crate) customer: String,
+    /// The service by Citrix's name of it.
+    #[param(example = "xendesktop")]
+    pub(crate) service: String,
+}
+
+/// A region.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct RegionPath {
+    /// The region by name.
+    #[param(example = "us")]
+    pub(crate) region: String,
+}
+
 /// A site of a customer.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -6,13 +6,13 @@ use axum::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::paths::CustomerPath;
+use super::paths::{CustomerPath, LocationPath, ServicePath};
 use crate::{
     api::{
         ApiState,
-        extract::{Caller, Json, Path, Query, one_customer},
+        extract::{Caller, Json, Path, Query, named, one_customer},
         list::{List, ListParams, json_utf8},
-        openapi::{ListProblems, WriteProblems},
+        openapi::{ListProblems, ReadProblems, WriteProblems},
         params::from_query,
         problem::{FieldError, Problem},
         views::{ItemView, ListView},
@@ -78,6 +78,25 @@ pub(crate) async fn list_resource_locations(
     list.answer(listing).await
 }
 
+/// Shows one resource location.
+#[utoipa::path(
+    get,
+    path = "/customers/{customer}/resource-locations/{location}",
+    tag = "customers",
+    params(LocationPath),
+    responses((status = 200, description = "The resource location", body = ItemView<ResourceLocation>), ReadProblems),
+)]
+pub(crate) async fn show_resource_location(
+    Caller(ctx): Caller,
+    State(api): State<ApiState>,
+    Path(path): Path<LocationPath>,
+    Query(()): Query<()>,
+) -> Result<Response, Problem> {
+    let (customer, id) = (one_customer(&path.customer)?, named(&path.location)?);
+    let found = api.services.platform.resource_location(&ctx, customer, &id).await?;
+    Ok(json_utf8(JsonBody(ItemView::from(found)).into_response()))
+}
+
 /// Lists the Citrix Cloud services of a customer and whether it is entitled to them.
 #[utoipa::path(
     get,
@@ -96,6 +115,25 @@ pub(crate) async fn list_service_states(
     let state = list.filter.state.clone();
     let listing = api.services.platform.service_states(&ctx, scope, state, list.paging())?;
     list.answer(listing).await
+}
+
+/// Shows whether a customer is entitled to one Citrix Cloud service.
+#[utoipa::path(
+    get,
+    path = "/customers/{customer}/service-states/{service}",
+    tag = "customers",
+    params(ServicePath),
+    responses((status = 200, description = "The service state", body = ItemView<ServiceState>), ReadProblems),
+)]
+pub(crate) async fn show_service_state(
+    Caller(ctx): Caller,
+    State(api): State<ApiState>,
+    Path(path): Path<ServicePath>,
+    Query(()): Query<()>,
+) -> Result<Response, Problem> {
+    let (customer, service) = (one_customer(&path.customer)?, named(&path.service)?);
+    let found = api.services.platform.service_state(&ctx, customer, &service).await?;
+    Ok(json_utf8(JsonBody(ItemView::from(found)).into_response()))
 }
 
 /// Notifies the administrators of a customer in Citrix Cloud.

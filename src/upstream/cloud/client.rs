@@ -5,7 +5,7 @@ use serde_json::json;
 use super::wire;
 use crate::{
     config::Customer,
-    domain::{CallContext, Notification, ResourceLocation, ServiceState},
+    domain::{CallContext, NameOrId, Notification, ResourceLocation, ServiceState},
     upstream::{Error, Service, call::Call, transport::Transport},
 };
 
@@ -33,6 +33,25 @@ impl Client {
         let list: wire::List<wire::ResourceLocation> = reply.json()?;
         let items = list.items.into_iter().map(wire::ResourceLocation::into_domain);
         items.collect::<Option<_>>().ok_or_else(|| reply.malformed("a location without an id"))
+    }
+
+    /// Fetches one resource location (registry, `GET /{customer}/resourcelocations/{id}`).
+    pub async fn resource_location(
+        &self,
+        ctx: &CallContext,
+        customer: &Arc<Customer>,
+        id: &NameOrId,
+    ) -> Result<ResourceLocation, Error> {
+        let call = Call::get("registry.resource_locations.get", Service::Registry)
+            .within(customer.id.as_str())
+            .path("resourcelocations")
+            .object(id.as_str());
+        let reply = self.transport.send(ctx, customer, &call).await?;
+        if let Some(absent) = reply.no_object() {
+            return Err(absent);
+        }
+        let location: wire::ResourceLocation = reply.json()?;
+        location.into_domain().ok_or_else(|| reply.malformed("a location without an id"))
     }
 
     /// Lists the services the customer is entitled to (core, `GET /{customer}/serviceStates`).

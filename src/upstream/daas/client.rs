@@ -49,12 +49,8 @@ impl Client {
         call: Call,
     ) -> Result<T::Domain, Error> {
         let reply = self.send(ctx, customer, &call).await?;
-        // Some of Citrix's services say so that there is no such object.
-        if reply.status == http::StatusCode::NO_CONTENT && call.names_object {
-            let mut error = reply.origin.error(ErrorKind::NotFound);
-            error.status = Some(reply.status.as_u16());
-            error.transaction_id = reply.transaction_id;
-            return Err(error);
+        if let Some(absent) = reply.no_object().filter(|_| call.names_object) {
+            return Err(absent);
         }
         let object: T = reply.json()?;
         object.into_domain().ok_or_else(|| reply.malformed(Unidentified))
