@@ -112,8 +112,20 @@ impl Core {
         ctx: &CallContext,
         customer: &Arc<Customer>,
     ) -> Result<Arc<Vec<Site>>, Error> {
-        let fetch = self.fetch_sites(ctx, customer);
-        self.sites.try_get_with(credential_key(customer), fetch).await.map_err(|e| (*e).clone())
+        let mut own = false;
+        let fetch = async {
+            own = true;
+            self.fetch_sites(ctx, customer).await
+        };
+        let error = match self.sites.try_get_with(credential_key(customer), fetch).await {
+            Ok(sites) => return Ok(sites),
+            Err(error) => error,
+        };
+        if !own && error.code().status() == 504 && !ctx.remaining().is_zero() {
+            // Another caller asked and had less time.
+            return self.fresh_sites(ctx, customer).await;
+        }
+        Err((*error).clone())
     }
 
     /// The sites of a customer as Citrix lists them now.

@@ -12,7 +12,7 @@ use crate::{
 pub enum Error {
     /// The policy says no.
     #[error(transparent)]
-    Denied(#[from] Denied),
+    Denied(Denied),
     /// The thing does not exist, or the caller may not see it: deliberately the same.
     #[error("there is no such thing, or this app may not see it")]
     NotFound,
@@ -124,7 +124,15 @@ impl Error {
 
     /// What Citrix said, where it was Citrix.
     pub fn upstream(&self) -> Option<UpstreamFault> {
-        let Self::Upstream(error) = self else { return None };
+        let error = match self {
+            Self::Upstream(error) => error,
+            // The only source of a list: what it said explains the whole.
+            Self::Sources { sources, .. } => match sources.as_slice() {
+                [only] => return only.error.as_ref()?.upstream(),
+                _ => return None,
+            },
+            _ => return None,
+        };
         Some(UpstreamFault {
             service: error.service.as_str(),
             region: error.region.to_string(),
@@ -148,6 +156,16 @@ impl Error {
             },
             Self::Sources { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            // Said in the same words as what does not exist.
+            Denied::Invisible => Self::NotFound,
+            Denied::Forbidden { .. } => Self::Denied(denied),
         }
     }
 }
@@ -202,6 +220,9 @@ fn in_use(name: &str, sessions: Option<u32>) -> String {
 }
 
 fn sources_failed(sources: &[SourceReport]) -> String {
+    if let [SourceReport { error: Some(error), .. }] = sources {
+        return error.to_string();
+    }
     let failed: Vec<_> = sources
         .iter()
         .filter_map(|source| {

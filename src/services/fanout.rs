@@ -476,7 +476,12 @@ impl<T: Send + 'static> Source<T> {
         &self,
         work: impl Future<Output = Result<R, Error>>,
     ) -> Result<R, Error> {
+        let in_time = !self.ctx.remaining().is_zero();
         match timeout_at(self.ctx.deadline, work).await {
+            // The time is the source's share, and it is the source that used it up.
+            Ok(Err(error)) if in_time && error.code() == ProblemCode::DeadlineExceeded => {
+                Err(Error::TimedOut)
+            }
             Ok(result) => result,
             Err(_) => Err(Error::TimedOut),
         }

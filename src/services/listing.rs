@@ -161,8 +161,9 @@ impl Verdict {
             .collect();
         if let [only] = failures.as_slice()
             && sources.len() == 1
+            && only.code().status() < 500
         {
-            // One source: its own error says more than a summary would.
+            // Not about the source but about the request: its own error says it best.
             return Err((*only).clone());
         }
         let code = common_code(&failures);

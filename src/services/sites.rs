@@ -34,9 +34,9 @@ impl Sites {
             let core = Arc::clone(&core);
             Box::pin(async move {
                 let sites = core.fresh_sites(&ctx, &customer).await?;
-                let visible = core.policy.visible_sites(&ctx.principal, key(&customer));
-                let visible = visible.ok_or(Error::NotFound)?;
-                Ok(Page::whole(matching(&sites, &Wildcard::All, &visible)))
+                let granted =
+                    core.policy.authorize(&ctx.principal, Action::Read, key(&customer))?;
+                Ok(Page::whole(matching(&sites, &Wildcard::All, &granted)))
             })
         });
         Listing::begin(

@@ -62,6 +62,7 @@ pub use faults::{FaultMatch, FaultRule, FaultStyle, RateLimit};
 pub use scenario::{
     CatalogSpec, CredentialSpec, CustomerSpec, GenerateSpec, GroupSpec, LocationSpec, MachineSpec,
     RegionSpec, Scenario, ScenarioError, Secret, ServiceStateSpec, SessionCountSpec, SessionSpec,
+    SleepingSiteSpec,
 };
 pub use settings::{Settings, Transitions, WrongRegion};
 

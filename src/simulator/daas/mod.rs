@@ -230,6 +230,10 @@ fn site_of<'a>(
         let message = "The request header 'Citrix-InstanceId' is missing.";
         return Err(errors::daas(400, "InvalidArgument", message));
     };
+    let asleep = &world.customers[customer].sleeping_sites;
+    if asleep.iter().any(|(id, _)| named.eq_ignore_ascii_case(id)) {
+        return Err(frozen());
+    }
     if !named.eq_ignore_ascii_case(site) {
         return Err(errors::daas_not_found("Site", named));
     }

@@ -35,6 +35,8 @@ pub(super) fn answer(world: &World, call: &Call<'_>, lower: &[&str]) -> Reply {
 
 fn me(world: &World, call: &Call<'_>, site: &Value) -> Reply {
     let customer = &world.customers[call.customer];
+    let asleep = customer.sleeping_sites.iter().map(|(id, name)| json!({ "Id": id, "Name": name }));
+    let sites: Vec<Value> = std::iter::once(site.clone()).chain(asleep).collect();
     let now = world.now();
     let expiry = now + i64::from(world.settings.token_lifetime_seconds) * 1000;
     let body = json!({
@@ -44,7 +46,7 @@ fn me(world: &World, call: &Call<'_>, site: &Value) -> Reply {
         "RefreshExpirationTime": time_of_day(expiry + 11 * 3_600_000),
         "VerifiedEmail": format!("admin@{}.example", customer.name),
         "IsCspCustomer": false,
-        "Customers": [ { "Id": customer.id, "Name": null, "Sites": [site] } ],
+        "Customers": [ { "Id": customer.id, "Name": null, "Sites": sites } ],
     });
     Reply::json(200, &body)
 }

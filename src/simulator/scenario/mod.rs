@@ -28,7 +28,7 @@ mod validate;
 
 pub use spec::{
     CatalogSpec, CredentialSpec, CustomerSpec, GenerateSpec, GroupSpec, LocationSpec, MachineSpec,
-    RegionSpec, Secret, ServiceStateSpec, SessionCountSpec, SessionSpec,
+    RegionSpec, Secret, ServiceStateSpec, SessionCountSpec, SessionSpec, SleepingSiteSpec,
 };
 pub(super) use validate::{
     ALLOCATION_TYPE, FAULT_STATE, MACHINE_TYPE, POWER_ACTIONS, POWER_STATE, PROVISIONING_TYPE,
@@ -43,7 +43,7 @@ use serde::Deserialize;
 pub struct Scenario {
     /// One listener each. Empty means `us` and `eu`.
     pub regions: Vec<RegionSpec>,
-    /// Every customer with one DaaS site.
+    /// Every customer with one DaaS site that answers.
     pub customers: Vec<CustomerSpec>,
 }
 

@@ -25,7 +25,7 @@ impl RegionSpec {
     }
 }
 
-/// One Citrix Cloud customer with one DaaS site.
+/// One Citrix Cloud customer with one DaaS site that answers.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct CustomerSpec {
@@ -49,6 +49,8 @@ pub struct CustomerSpec {
     pub site_name: String,
     /// The site sleeps: DaaS answers 530 until it is activated.
     pub frozen: bool,
+    /// Further sites of the customer, which sleep: calls to them are answered with 530.
+    pub sleeping_sites: Vec<SleepingSiteSpec>,
     /// Resource locations of the registry.
     pub resource_locations: Vec<LocationSpec>,
     /// Entitlements of the core service.
@@ -134,6 +136,16 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
+}
+
+/// A site besides the one that answers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SleepingSiteSpec {
+    /// Citrix's id of it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// One resource location.

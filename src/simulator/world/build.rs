@@ -45,6 +45,11 @@ fn customer(spec: &CustomerSpec, regions: &[RegionInfo], now: i64) -> Customer {
         service_states: spec.service_states.clone(),
         notifications: VecDeque::new(),
         site: site(spec, now),
+        sleeping_sites: spec
+            .sleeping_sites
+            .iter()
+            .map(|site| (site.id.clone(), site.name.clone()))
+            .collect(),
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Customer {
     /// Newest first, at most [`MAX_NOTIFICATIONS`].
     pub(crate) notifications: VecDeque<Value>,
     pub(crate) site: Site,
+    /// Ids and names of further sites, which sleep.
+    pub(crate) sleeping_sites: Vec<(String, String)>,
 }
 
 /// An API client.

@@ -31,6 +31,7 @@ pub(crate) struct Builder {
     simulator: simulator::Options,
     apps: String,
     settings: String,
+    secret: Option<String>,
 }
 
 impl Gateway {
@@ -41,7 +42,7 @@ impl Gateway {
 
     pub(crate) fn builder() -> Builder {
         let simulator = simulator::Options::default();
-        Builder { simulator, apps: String::new(), settings: String::new() }
+        Builder { simulator, apps: String::new(), settings: String::new(), secret: None }
     }
 
     /// Gets `path` with the key that may do everything.
@@ -143,6 +144,12 @@ impl Builder {
         self
     }
 
+    /// Another replica of a gateway with this secret, which opens its page tokens.
+    pub(crate) fn secret(mut self, secret: &str) -> Self {
+        self.secret = Some(secret.to_owned());
+        self
+    }
+
     pub(crate) async fn start(self) -> Gateway {
         let everything = r#"{ actions = ["read", "session", "power", "maintain", "notify", "write",
             "identity", "audit", "admin"], customers = ["*"], stores = ["*"] }"#
@@ -152,7 +159,7 @@ impl Builder {
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nsecret = \"{}\"\ndrain_delay = \"0s\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n{}\n{}\n{}",
-            key.expose(),
+            builder.secret.as_deref().unwrap_or(key.expose()),
             builder.settings,
             builder.apps,
             upstream_config(&simulator),
