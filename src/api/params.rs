@@ -19,10 +19,9 @@ pub(crate) trait FromQuery: Sized {
 
     /// Reads a query that holds nothing else.
     fn from_query(query: &str) -> Result<Self, Problem> {
-        let value = Self::read(query)?;
         let given = form_names(query);
         if given.is_empty() {
-            return Ok(value);
+            return Self::read(query);
         }
         let known = Self::names();
         let unknown: Vec<_> = given
@@ -36,10 +35,15 @@ pub(crate) trait FromQuery: Sized {
                 pointer: format!("/{name}"),
             })
             .collect();
-        if unknown.is_empty() {
-            return Ok(value);
+        if !unknown.is_empty() {
+            return Err(Problem::invalid(ProblemCode::UnknownParameter, unknown));
         }
-        Err(Problem::invalid(ProblemCode::UnknownParameter, unknown))
+        // Most likely a variable that is not set: to leave the filter out would list everything.
+        if let Some((name, _)) = form_urlencoded(query).find(|(_, value)| value.is_empty()) {
+            let detail = format!("{name} is empty; give it a value or leave it out");
+            return Err(Problem::invalid_at(format!("/{name}"), detail));
+        }
+        Self::read(query)
     }
 }
 

@@ -128,6 +128,11 @@ impl Core {
         Err((*error).clone())
     }
 
+    /// The sites of a customer, if they are known without asking.
+    pub(super) async fn remembered_sites(&self, customer: &Customer) -> Option<Arc<Vec<Site>>> {
+        self.sites.get(&credential_key(customer)).await
+    }
+
     /// The sites of a customer as Citrix lists them now.
     pub(super) async fn fresh_sites(
         &self,

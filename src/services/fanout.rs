@@ -26,7 +26,7 @@ use super::{
 use crate::{
     auth::{Denied, SiteScope},
     config::Customer,
-    domain::{Action, CallContext, Page, PageRequest, ProblemCode, SiteId},
+    domain::{Action, CallContext, Page, PageRequest, Principal, ProblemCode, Site, SiteId},
 };
 
 /// How a page was asked for.
@@ -147,6 +147,8 @@ impl<T> fmt::Debug for Listing<T> {
 /// Which customers to ask, and what is known of the others without asking.
 struct Plan {
     asks: VecDeque<Ask>,
+    /// Customers that earlier pages have used up.
+    done: Vec<Ask>,
     known: Vec<SourceReport>,
 }
 
@@ -199,7 +201,7 @@ impl Plan {
         if wildcard && !core.policy.grants_anywhere(principal, Action::Read) {
             return Err(Denied::forbidden(principal, Action::Read, "any customer".into()).into());
         }
-        let mut plan = Self { asks: VecDeque::new(), known: Vec::new() };
+        let mut plan = Self { asks: VecDeque::new(), done: Vec::new(), known: Vec::new() };
         for account in accounts {
             let decision = core.policy.authorize(principal, Action::Read, account.key());
             let granted = match decision {
@@ -237,15 +239,9 @@ impl Plan {
             return;
         }
         let position = cursor.map(|cursor| name.cmp(cursor.customer.as_str()));
-        let customer = match (account, position) {
-            (Account::Usable(customer), None | Some(Ordering::Equal | Ordering::Greater)) => {
-                Arc::clone(customer)
-            }
-            (Account::Usable(_), Some(Ordering::Less)) => {
-                self.known.push(SourceReport::unasked(account, None));
-                return;
-            }
-            (Account::Misconfigured(customer), _) => {
+        let customer = match account {
+            Account::Usable(customer) => Arc::clone(customer),
+            Account::Misconfigured(customer) => {
                 let error = Error::Misconfigured { customer: customer.name.clone() };
                 self.known.push(SourceReport::unasked(account, Some(error)));
                 return;
@@ -254,7 +250,12 @@ impl Plan {
         let start = cursor
             .filter(|_| position == Some(Ordering::Equal))
             .map(|cursor| (cursor.site.clone(), cursor.place.clone()));
-        self.asks.push_back(Ask { customer, granted, start, failed });
+        let ask = Ask { customer, granted, start, failed };
+        if position == Some(Ordering::Less) {
+            self.done.push(ask);
+        } else {
+            self.asks.push_back(ask);
+        }
     }
 }
 
@@ -266,7 +267,7 @@ impl<T: Send + 'static> Run<T> {
         binding: Vec<u8>,
     ) -> impl Stream<Item = Event<T>> {
         stream! {
-            let Plan { mut asks, known } = plan;
+            let Plan { mut asks, done, known } = plan;
             let mut next = Cursor {
                 limit: self.limit,
                 failed: cursor.as_ref().map_or_else(Vec::new, |cursor| cursor.failed.clone()),
@@ -274,6 +275,11 @@ impl<T: Send + 'static> Run<T> {
             };
             for report in known {
                 yield Event::Source(report);
+            }
+            for ask in done {
+                for report in self.unasked(&ask).await {
+                    yield Event::Source(report);
+                }
             }
             let mut emitted = 0;
             let mut position = None;
@@ -292,7 +298,7 @@ impl<T: Send + 'static> Run<T> {
                 }
                 while let Some(sources) = answers.next().await {
                     for mut source in sources {
-                        if source.report.status == SourceStatus::Failed {
+                        if source.is_lost() {
                             next.failed.push(source.as_failed());
                         }
                         // Behind the end of the page nothing is given out.
@@ -320,7 +326,9 @@ impl<T: Send + 'static> Run<T> {
             }
             // This page is full without them; the next one asks them.
             for ask in asks {
-                yield Event::Source(SourceReport::unasked(&Account::Usable(ask.customer), None));
+                for report in self.unasked(&ask).await {
+                    yield Event::Source(report);
+                }
             }
             yield Event::End(match position {
                 None => Ok(None),
@@ -330,6 +338,35 @@ impl<T: Send + 'static> Run<T> {
                 }
             });
         }
+    }
+
+    /// The sources of a customer that this page does not ask, as far as they are known without
+    /// asking. Those that failed on an earlier page are named elsewhere.
+    async fn unasked(&self, ask: &Ask) -> Vec<SourceReport> {
+        let account = Account::Usable(Arc::clone(&ask.customer));
+        let remembered = match self.query.sources {
+            Sources::Sites => self.core.remembered_sites(&ask.customer).await,
+            Sources::Customers | Sources::PartsOfCustomers => None,
+        };
+        let Some(sites) = remembered else {
+            let whole = ask.failed.is_empty().then(|| SourceReport::unasked(&account, None));
+            return whole.into_iter().collect();
+        };
+        let principal = &self.ctx.principal;
+        let visible = self.core.policy.visible_sites(principal, account.key());
+        let visible = visible.unwrap_or_else(|| ask.granted.clone());
+        matching(&sites, &self.scope.site, &visible)
+            .into_iter()
+            .filter(|site| !ask.has_lost(&site.id))
+            .map(|site| {
+                let denied =
+                    (!ask.granted.contains(&site.id)).then(|| ask.denied(principal, &site));
+                let status = denied.as_ref().map(|_| SourceStatus::Skipped);
+                let report = SourceReport::unasked(&account, denied.map(Error::from));
+                let status = status.unwrap_or(report.status);
+                SourceReport { site_id: Some(site.id), status, ..report }
+            })
+            .collect()
     }
 
     /// Asks one customer: itself, or each of its sites that are meant.
@@ -345,6 +382,18 @@ impl<T: Send + 'static> Run<T> {
         };
         let scope = Arc::clone(&self.scope);
         async move { source.gather(ask, &scope).await }
+    }
+}
+
+impl Ask {
+    /// Whether this site failed on an earlier page.
+    fn has_lost(&self, site: &str) -> bool {
+        self.failed.iter().any(|failed| failed.site.as_deref() == Some(site))
+    }
+
+    fn denied(&self, principal: &Principal, site: &Site) -> Denied {
+        let on = format!("site {} of customer {:?}", site.id, self.customer.name.as_str());
+        Denied::forbidden(principal, Action::Read, on)
     }
 }
 
@@ -382,7 +431,7 @@ impl<T: Send + 'static> Source<T> {
         }
         let mut gathered = Vec::new();
         for site in meant {
-            if ask.failed.iter().any(|failed| failed.site.as_deref() == Some(&site.id)) {
+            if ask.has_lost(&site.id) {
                 continue;
             }
             let place = match &ask.start {
@@ -394,8 +443,7 @@ impl<T: Send + 'static> Source<T> {
                 _ => Place::default(),
             };
             if !ask.granted.contains(&site.id) {
-                let on = format!("site {} of customer {:?}", site.id, ask.customer.name.as_str());
-                let denied: Denied = Denied::forbidden(&self.ctx.principal, Action::Read, on);
+                let denied = ask.denied(&self.ctx.principal, &site);
                 let mut source = self.failed(&account, &ask.customer, began, denied.into());
                 source.report.site_id = Some(site.id.clone());
                 source.report.status = SourceStatus::Skipped;
@@ -494,14 +542,10 @@ impl<T: Send + 'static> Source<T> {
         began: Instant,
         error: Error,
     ) -> Gathered<T> {
-        let code = error.code();
         // Among several sources, one that lacks what the path names has just nothing to add.
-        let absent = code == ProblemCode::NotFound;
+        let absent = error.code() == ProblemCode::NotFound;
         let mut report = SourceReport::unasked(account, (!absent || self.alone).then_some(error));
         report.absent = absent;
-        if code == ProblemCode::SiteHibernated {
-            report.status = SourceStatus::Skipped;
-        }
         report.duration = began.elapsed();
         report.as_of = Some(self.core.now());
         Gathered::empty(report, customer, None)
@@ -536,6 +580,12 @@ impl<T> Gathered<T> {
         Some(place)
     }
 
+    /// Whether later pages leave it out: it failed, or it is asleep.
+    fn is_lost(&self) -> bool {
+        let code = self.report.error.as_ref().map(Error::code);
+        code.is_some_and(|code| code != ProblemCode::PolicyDenied)
+    }
+
     fn as_failed(&self) -> FailedSource {
         FailedSource {
             customer: self.report.customer.to_string(),
@@ -556,12 +606,17 @@ impl Scope {
 impl SourceReport {
     /// A source that this page did not ask.
     fn unasked(account: &Account, error: Option<Error>) -> Self {
+        let status = match error.as_ref().map(Error::code) {
+            None => SourceStatus::Ok,
+            Some(ProblemCode::SiteHibernated) => SourceStatus::Skipped,
+            Some(_) => SourceStatus::Failed,
+        };
         Self {
             customer: account.name().clone(),
             customer_id: account.id().to_owned(),
             region: account.region().cloned(),
             site_id: None,
-            status: if error.is_some() { SourceStatus::Failed } else { SourceStatus::Ok },
+            status,
             items: 0,
             duration: std::time::Duration::ZERO,
             as_of: None,

@@ -213,7 +213,7 @@ async fn one_sleeping_site_of_a_customer_leaves_the_other_ones_items() {
 
     let body = gateway.get("/v1/customers/acme/sites/-/machines").await.ok(200);
 
-    assert_eq!(items(&body).len(), 1);
+    assert_eq!(items(&body).len(), 2);
     assert_eq!(body["completeness"]["ok"], 1);
     assert_eq!(body["completeness"]["skipped"], 1);
     let mut sites = sources(&body, "siteId");
@@ -284,7 +284,7 @@ async fn a_grant_on_one_site_shows_that_site_and_nothing_of_the_whole_customer()
 
     let machines = get("/v1/machines").await.ok(200);
     assert_eq!(sources(&machines, "siteId"), [site.as_str()]);
-    assert_eq!(items(&machines).len(), 1);
+    assert_eq!(items(&machines).len(), 2);
     let sites = get("/v1/customers/acme/sites").await;
     sites.ok(200);
     assert_eq!(sites.of_items("id"), [site.as_str()]);
@@ -413,7 +413,9 @@ fn sources(body: &Value, name: &str) -> Vec<Value> {
 
 /// One customer with a site that answers and one that sleeps.
 pub(crate) fn two_sites() -> Scenario {
-    let pool = CatalogSpec::named("Pool").machine(MachineSpec::named("LAB\\KESTREL"));
+    let pool = CatalogSpec::named("Pool")
+        .machine(MachineSpec::named("LAB\\KESTREL"))
+        .machine(MachineSpec::named("LAB\\OSPREY"));
     let mut acme = CustomerSpec::new("acme", "abcd1024xyz", "us").catalog(pool);
     acme.sleeping_sites =
         vec![SleepingSiteSpec { id: SLEEPING.to_owned(), name: "attic".to_owned() }];

@@ -5,7 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod architecture;
+mod filters;
 mod lists;
+mod names;
+mod paging;
 mod repository;
+mod streams;
 mod support;
 mod wording;
