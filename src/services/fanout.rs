@@ -66,17 +66,16 @@ pub(super) type Keep<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 /// What the sources of a list are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Sources {
-    /// Sites.
-    Sites,
     /// Customers as a whole: a grant on some of their sites is not enough.
     Customers,
-    /// Customers, of which the list shows what the grant covers.
-    CustomersInPart,
+    /// Customers, or what the caller may see of them.
+    PartsOfCustomers,
+    /// The sites of customers.
+    Sites,
 }
 
 /// What to list.
 pub(super) struct Query<T> {
-    /// What the sources are.
     pub(super) sources: Sources,
     pub(super) fetch: Fetch<T>,
     /// `None` keeps every item.
@@ -347,7 +346,7 @@ impl<T: Send + 'static> Run<T> {
         let account = Account::Usable(Arc::clone(&ask.customer));
         let remembered = match self.query.sources {
             Sources::Sites => self.core.remembered_sites(&ask.customer).await,
-            Sources::Customers | Sources::CustomersInPart => None,
+            Sources::Customers | Sources::PartsOfCustomers => None,
         };
         let Some(sites) = remembered else {
             let whole = ask.failed.is_empty().then(|| SourceReport::unasked(&account, None));
@@ -529,10 +528,10 @@ impl<T: Send + 'static> Source<T> {
         match timeout_at(self.ctx.deadline, work).await {
             // The time is the source's share, and it is the source that used it up.
             Ok(Err(error)) if in_time && error.code() == ProblemCode::DeadlineExceeded => {
-                Err(Error::SourceTimedOut)
+                Err(Error::TimedOut)
             }
             Ok(result) => result,
-            Err(_) => Err(Error::SourceTimedOut),
+            Err(_) => Err(Error::TimedOut),
         }
     }
 

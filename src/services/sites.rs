@@ -1,14 +1,12 @@
 use std::sync::Arc;
 
 use super::{
-    Account, Core, Error, Listing, Located, Paging, Scope, Wildcard,
+    Core, Error, Listing, Located, Paging, Scope, Wildcard,
     core::matching,
     fanout::{FetchFuture, Query, Sources},
 };
-use crate::{
-    config::Customer,
-    domain::{Action, CallContext, Me, NameOrId, Page, Site},
-};
+use crate::domain::{Action, CallContext, Me, NameOrId, Page, Site};
+use crate::{auth::CustomerKey, config::Customer};
 
 /// Sites, and the administrator behind a customer's credential.
 #[derive(Clone, Debug)]
@@ -32,18 +30,22 @@ impl Sites {
         paging: Paging,
     ) -> Result<Listing<Site>, Error> {
         let core = Arc::clone(&self.core);
-        let fetch = Arc::new(move |ctx: CallContext, customer: Arc<Customer>, _, _| {
+        let fetch = Arc::new(move |ctx: CallContext, customer, _, _| -> FetchFuture<Site> {
             let core = Arc::clone(&core);
-            let work = async move {
-                let account = Account::Usable(Arc::clone(&customer));
-                let granted = core.policy.authorize(&ctx.principal, Action::Read, account.key())?;
+            Box::pin(async move {
                 let sites = core.fresh_sites(&ctx, &customer).await?;
+                let granted =
+                    core.policy.authorize(&ctx.principal, Action::Read, key(&customer))?;
                 Ok(Page::whole(matching(&sites, &Wildcard::All, &granted)))
-            };
-            Box::pin(work) as FetchFuture<Site>
+            })
         });
-        let sources = Sources::CustomersInPart;
-        Listing::begin(&self.core, ctx, scope, paging, Query { sources, fetch, keep: None })
+        Listing::begin(
+            &self.core,
+            ctx,
+            scope,
+            paging,
+            Query { sources: Sources::PartsOfCustomers, fetch, keep: None },
+        )
     }
 
     /// One site.
@@ -77,4 +79,8 @@ impl Sites {
         }
         Ok(Located { customer, site: None, item })
     }
+}
+
+fn key(customer: &Customer) -> CustomerKey<'_> {
+    CustomerKey { name: customer.name.as_str(), id: customer.id.as_str(), labels: &customer.labels }
 }
