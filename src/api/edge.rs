@@ -10,22 +10,24 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::{
-    ApiState,
     authenticate::KnownApp,
     problem::{Problem, REQUEST_ID},
     views::millis,
 };
-use crate::domain::{ProblemCode, RequestId};
+use crate::{
+    domain::{ProblemCode, RequestId},
+    telemetry::Metrics,
+};
 
 /// The outermost layer: request id in and out, refusals as problem documents, a panic as one
 /// failed request, the access line and the numbers.
 pub(crate) async fn edge(
-    State(api): State<ApiState>,
+    State(metrics): State<Metrics>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let began = Instant::now();
-    let active = api.metrics.request_started();
+    let active = metrics.request_started();
     let id = request
         .headers()
         .get(REQUEST_ID)
@@ -54,7 +56,7 @@ pub(crate) async fn edge(
     }
     drop(active);
     let line = AccessLine { id, method, route, problem };
-    line.write(&api, &response, took);
+    line.write(&metrics, &response, took);
     response
 }
 
@@ -88,9 +90,9 @@ struct AccessLine {
 }
 
 impl AccessLine {
-    fn write(&self, api: &ApiState, response: &Response, took: std::time::Duration) {
+    fn write(&self, metrics: &Metrics, response: &Response, took: std::time::Duration) {
         let route = self.route.as_ref().map(MatchedPath::as_str);
-        api.metrics.record_request(&self.method, route, response.status(), took);
+        metrics.record_request(&self.method, route, response.status(), took);
         let app = response.extensions().get::<KnownApp>().map(|app| app.0.as_str());
         let code = self.problem.as_ref().map(|problem| problem.code().as_str());
         let cause = self.problem.as_ref().and_then(Problem::cause);
@@ -110,3 +112,43 @@ impl AccessLine {
 }
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn broken() -> Problem {
+        panic!("the secret is 4711")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_one_failed_request_and_says_nothing_of_its_cause() {
+        let routes = Router::new()
+            .route("/broken", get(broken))
+            .route("/whole", get(async || "fine"))
+            .layer(middleware::from_fn_with_state(Metrics::new(), edge));
+        let ask = |path: &str| {
+            let request = Request::get(path).header("x-request-id", "r-1").body(Body::empty());
+            routes.clone().oneshot(request.unwrap())
+        };
+
+        let response = ask("/broken").await.unwrap();
+
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()["x-request-id"], "r-1");
+        assert_eq!(response.headers()["content-type"], "application/problem+json; charset=utf-8");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(!text.contains("4711"), "{text}");
+        let problem: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(problem["code"], "internal");
+        assert_eq!(problem["origin"], "gateway");
+        assert_eq!(problem["requestId"], "r-1");
+        assert_eq!(problem["instance"], "/broken");
+        assert_eq!(ask("/whole").await.unwrap().status(), 200);
+    }
+}

@@ -68,7 +68,7 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(problem::no_method)
         // The server's own limit holds for every body.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(state.clone(), edge::edge))
+        .layer(middleware::from_fn_with_state(state.metrics.clone(), edge::edge))
         .with_state(state)
 }
 
