@@ -233,6 +233,11 @@ impl Simulator {
         self.inner.with(|world| world.faults.add(rule))
     }
 
+    /// Every access token that is good now, for tests that look for leaks of them.
+    pub fn live_tokens(&self) -> Vec<SecretString> {
+        self.inner.with(|world| world.token_texts().map(SecretString::from).collect())
+    }
+
     /// Calls the control API without a socket: `("PUT", "/_sim/regions/eu", json!({…}))`.
     /// The answer's body is `null` when it is not JSON.
     pub async fn control(&self, method: &str, path: &str, body: Value) -> (u16, Value) {

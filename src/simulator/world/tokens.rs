@@ -71,6 +71,12 @@ impl World {
         self.tokens.values().filter(live).count()
     }
 
+    /// The texts of all tokens that have not expired.
+    pub(crate) fn token_texts(&self) -> impl Iterator<Item = &str> {
+        let now = self.now();
+        self.tokens.iter().filter(move |(_, t)| t.expires_ms > now).map(|(text, _)| text.as_str())
+    }
+
     /// Three base64url parts without padding, with the claims that the vendor's models name.
     fn token_text(
         &self,
