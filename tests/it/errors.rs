@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cwsgate::net::ClientOptions;
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -248,6 +249,38 @@ async fn platform_services_fail_alike_and_are_named() {
 }
 
 #[tokio::test]
+async fn a_stream_names_the_source_that_failed_and_still_ends() {
+    let gateway = Gateway::demo().await;
+    gateway.fault(json!({ "match": { "service": "daas", "customer": "globex" }, "status": 403,
+        "style": "E" }));
+
+    let request = gateway.request(Method::GET, "/v1/machines?pageSize=10");
+    let reply = gateway.send(request.header("accept", "application/x-ndjson")).await;
+
+    let lines = reply.lines();
+    let failed = lines.iter().find(|line| line["source"]["customer"] == "globex").unwrap();
+    assert_eq!(failed["type"], "source");
+    assert_eq!(failed["source"]["problem"]["code"], "upstream_forbidden");
+    let end = lines.last().unwrap();
+    assert_eq!(end["type"], "end");
+    assert_eq!(end["completeness"]["failed"], 1);
+}
+
+#[tokio::test]
+async fn failures_are_counted_by_service_region_and_code() {
+    let gateway = warm("").await;
+    gateway.fault(json!({ "match": { "pathContains": "/Machines/" }, "status": 403 }));
+    gateway.get(MACHINE).await.problem(502, "upstream_forbidden");
+
+    let metrics = gateway.get_admin("/metrics").await;
+
+    let counted = |line: &&str| {
+        ["daas", "\"us\"", "upstream_forbidden"].iter().all(|word| line.contains(word))
+    };
+    assert!(metrics.text.lines().any(|line| counted(&line)), "{}", metrics.text);
+}
+
+#[tokio::test]
 async fn a_region_without_a_token_service_gives_no_token() {
     let gateway = Gateway::demo().await;
     gateway.stop_region("us").await;
@@ -382,11 +415,21 @@ async fn forbidden_mints_nothing() {
 
 #[tokio::test]
 async fn a_thousand_first_calls_at_once_make_one_token_request() {
-    let gateway = Gateway::demo().await;
-    gateway.fault(json!({ "match": { "service": "token" }, "latencyMs": 500 }));
+    // A busy machine takes its time to accept so many connections; that is not the subject here.
+    let patient = Duration::from_mins(1);
+    let options = ClientOptions { connect_timeout: patient, ..ClientOptions::default() };
+    let client = cwsgate::net::client(&options).unwrap();
+    let gateway = Gateway::builder()
+        .settings("[upstream]\nconnect_timeout = \"30s\"")
+        .server("default_deadline = \"100s\"")
+        .start()
+        .await;
+    gateway.fault(json!({ "match": { "service": "token" }, "latencyMs": 1000 }));
 
-    let calls =
-        stream::iter(0..1000).map(|_| gateway.get("/v1/customers/acme/me")).buffer_unordered(1000);
+    let url = format!("http://{}/v1/customers/acme/me", gateway.address);
+    let calls = stream::iter(0..1000)
+        .map(|_| gateway.send(client.get(&url).bearer_auth(&gateway.key)))
+        .buffer_unordered(1000);
     let replies: Vec<Reply> = calls.collect().await;
 
     for reply in &replies {

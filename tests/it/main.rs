@@ -20,6 +20,7 @@ mod policy;
 mod power;
 mod readme;
 mod repository;
+mod secrets;
 mod sessions;
 mod streams;
 mod support;

@@ -9,9 +9,8 @@ use crate::support::{Builder, Gateway};
 
 #[tokio::test]
 async fn each_action_is_sent_once_and_the_machine_goes_through_its_states() {
-    let power = [(500, "TurningOn"), (400, "On")];
-    let cases: [(&str, &str, &[(u64, &str)]); 5] = [
-        ("start", "Off", &power),
+    let cases: [(&str, &str, States); 5] = [
+        ("start", "Off", &[(500, "TurningOn"), (400, "On")]),
         ("shutdown", "On", &[(500, "TurningOff"), (600, "Off")]),
         ("reboot", "On", &[(300, "TurningOff"), (700, "Off"), (200, "TurningOn"), (900, "On")]),
         ("suspend", "On", &[(500, "Suspending"), (600, "Suspended")]),
@@ -237,6 +236,25 @@ async fn a_limit_on_a_write_is_told_with_its_wait_and_nothing_is_done() {
 }
 
 #[tokio::test]
+async fn an_action_that_was_begun_is_answered_although_the_gateway_stops() {
+    let gateway = quick().start().await;
+    gateway.get(&machine(KESTREL)).await.ok(200);
+    gateway.fault(json!({ "match": { "pathContains": "$reboot" }, "latencyMs": 1500 }));
+    let path = on(KESTREL, "reboot");
+
+    let stop = async {
+        while gateway.writes().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        gateway.shutdown.cancel();
+    };
+    let (reply, ()) = tokio::join!(gateway.post(&path, Value::Null), stop);
+
+    assert_eq!(reply.ok(200)["outcome"], "accepted");
+    assert_eq!(gateway.power_counts(r"DEMOLAB\KESTREL", "reboot").await, (1, 1));
+}
+
+#[tokio::test]
 async fn a_region_that_is_out_of_reach_is_sent_nothing() {
     let gateway = quick().start().await;
     gateway.get(&machine(KESTREL)).await.ok(200);
@@ -364,6 +382,9 @@ async fn a_name_that_fits_two_machines_switches_neither() {
     assert!(names.contains(&json!(r"DEMOLAB\HERON")) && names.contains(&json!(r"BRANCH\HERON")));
     assert!(gateway.writes().await.is_empty());
 }
+
+/// After how many more milliseconds a machine is in which power state.
+type States = &'static [(u64, &'static str)];
 
 /// Jobs end as soon as they are looked at.
 fn quick() -> Builder {
