@@ -1,6 +1,6 @@
 //! The README's shell blocks, run in order against a demo, and what it shows of their output.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -32,7 +32,8 @@ async fn the_shell_blocks_print_what_is_shown() {
         // The demo runs, this is the test, and a server does not end.
         let apart = ["cargo run --release -- demo\n", "cargo test\n", SERVE];
         if block.language == "sh" && !apart.contains(&block.text.as_str()) {
-            script += &format!("echo '{MARK}'\n{}", block.text);
+            // Writing to a string cannot fail.
+            let _ = write!(script, "echo '{MARK}'\n{}", block.text);
             shown.push(blocks.get(at + 1).filter(|next| next.language != "sh"));
         }
     }
