@@ -46,7 +46,7 @@ pub(crate) struct ListParams {
     /// `nextPageToken` of the page before, with the same query.
     page_token: Option<String>,
     /// Only these properties of each item, separated by commas; its ids are always there.
-    #[param(example = "name,powerState")]
+    #[param(style = Form, explode = false, example = json!(["name", "powerState"]))]
     fields: Vec<String>,
     /// What to do when some sources fail: `allow` answers with the others, `deny` fails.
     #[param(inline)]
@@ -475,7 +475,7 @@ fn media_range(range: &str) -> Option<(Format, u16)> {
 }
 
 /// Properties that `fields` never leaves out.
-const IDS: [&str; 6] = ["self", "customer", "customerId", "region", "siteId", "id"];
+pub(super) const IDS: [&str; 6] = ["self", "customer", "customerId", "region", "siteId", "id"];
 
 const COMPLETENESS: HeaderName = HeaderName::from_static("cwsgate-completeness");
 const NDJSON: &str = "application/x-ndjson; charset=utf-8";

@@ -5,9 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod architecture;
+mod docs;
 mod filters;
 mod lists;
 mod names;
+mod openapi;
 mod paging;
 mod repository;
 mod streams;
