@@ -45,17 +45,16 @@ pub(crate) struct ListParams {
     page_size: Option<usize>,
     /// `nextPageToken` of the page before, with the same query.
     page_token: Option<String>,
-    /// Only these properties of each item, separated by commas; its ids are always there.
-    #[param(example = "name,powerState")]
+    /// Only these properties of each item, separated by commas, such as `name,powerState`; its ids
+    /// are always there.
+    #[param(style = Form, explode = false)]
     fields: Vec<String>,
     /// What to do when some sources fail: `allow` answers with the others, `deny` fails.
     #[param(inline)]
     partial: Option<Partial>,
-    /// Only customers in these regions; may be repeated.
-    #[param(example = json!(["us"]))]
+    /// Only customers in these regions, such as `us`; may be repeated.
     region: Vec<String>,
     /// Only these customers, by name, Citrix id or `label:x`; may be repeated.
-    #[param(example = json!(["acme"]))]
     customer: Vec<String>,
 }
 
@@ -475,7 +474,7 @@ fn media_range(range: &str) -> Option<(Format, u16)> {
 }
 
 /// Properties that `fields` never leaves out.
-const IDS: [&str; 6] = ["self", "customer", "customerId", "region", "siteId", "id"];
+pub(super) const IDS: [&str; 6] = ["self", "customer", "customerId", "region", "siteId", "id"];
 
 const COMPLETENESS: HeaderName = HeaderName::from_static("cwsgate-completeness");
 const NDJSON: &str = "application/x-ndjson; charset=utf-8";

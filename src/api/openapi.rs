@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use utoipa::{
     IntoResponses, Modify, OpenApi,
     openapi::{
@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use super::problem::ProblemView;
+use super::{list::IDS, problem::ProblemView};
 use crate::domain::ProblemCode;
 
 #[derive(OpenApi)]
@@ -23,6 +23,7 @@ use crate::domain::ProblemCode;
         description = include_str!("openapi.md"),
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
+    servers((url = "/", description = "This gateway.")),
     components(schemas(ProblemView)),
     modifiers(&Security),
     tags(
@@ -71,6 +72,9 @@ pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Document {
             .collect();
     }
     rename_schemas(&mut value);
+    share_schemas(&mut value);
+    loosen_items(&mut value);
+    document_lists(&mut value);
     add_examples(&mut value);
     Document(value)
 }
@@ -233,13 +237,112 @@ fn rename_references(value: &mut Value, references: &BTreeMap<String, String>) {
     }
 }
 
+/// Generic types bring copies of the schemas they are made of; a reference in their place gives
+/// generated clients one type for one thing.
+fn share_schemas(document: &mut Value) {
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    let originals = schemas.clone();
+    for schema in schemas.values_mut() {
+        share_within(schema, &originals);
+    }
+    if let Some(paths) = document.get_mut("paths") {
+        share_within(paths, &originals);
+    }
+}
+
+fn share_within(value: &mut Value, originals: &Map<String, Value>) {
+    let parts: Box<dyn Iterator<Item = &mut Value>> = match value {
+        Value::Object(object) => Box::new(object.values_mut()),
+        Value::Array(values) => Box::new(values.iter_mut()),
+        _ => return,
+    };
+    for part in parts {
+        let composed = part.get("properties").is_some() || part.get("allOf").is_some();
+        let original = originals.iter().find(|(_, original)| composed && *original == part);
+        match original {
+            Some((name, _)) => *part = json!({ "$ref": reference(name) }),
+            None => share_within(part, originals),
+        }
+    }
+}
+
+/// What a list holds may be narrowed by `fields` to its ids, so that nothing else is required of
+/// it: a strict client would refuse an answer that it asked for.
+fn loosen_items(document: &mut Value) {
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    let mut open: Vec<String> = schemas
+        .iter()
+        .filter(|(name, _)| name.ends_with("List"))
+        .filter_map(|(_, list)| list.pointer("/properties/items/items/$ref"))
+        .filter_map(referred)
+        .collect();
+    while let Some(name) = open.pop() {
+        let Some(schema) = schemas.get_mut(&name) else { continue };
+        require_ids_alone(schema);
+        for part in schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
+            require_ids_alone(part);
+            open.extend(part.get("$ref").and_then(referred));
+        }
+    }
+}
+
+fn require_ids_alone(schema: &mut Value) {
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| name.as_str().is_some_and(|name| IDS.contains(&name)));
+    }
+}
+
+/// The name of the schema that a reference leads to.
+fn referred(reference: &Value) -> Option<String> {
+    reference.as_str()?.strip_prefix(&self::reference("")).map(ToOwned::to_owned)
+}
+
+/// Says of every list what all of them have: the streamed form and the headers.
+fn document_lists(document: &mut Value) {
+    for operation in operations(document) {
+        let Some(found) = operation.pointer_mut("/responses/200") else { continue };
+        let schema = found.pointer("/content/application~1json/schema/$ref").and_then(referred);
+        if !schema.is_some_and(|name| name.ends_with("List")) {
+            continue;
+        }
+        found["content"]["application/x-ndjson"] = json!({ "schema": {
+            "type": "string",
+            "description": "One JSON object a line, as they come: \
+                `{\"type\":\"item\",\"item\":{…}}`, `{\"type\":\"source\",\"source\":{…}}`, and last \
+                `{\"type\":\"end\",\"completeness\":{…},\"nextPageToken\":null}`. A stream without \
+                its last line was cut off.",
+        } });
+        found["headers"] = json!({
+            "Link": {
+                "description": "The next page, with `rel=\"next\"` (RFC 8288); absent at the end.",
+                "schema": { "type": "string" },
+            },
+            "Cwsgate-Completeness": {
+                "description": "Whether anything is missing, such as \
+                    `partial; ok=2; stale=0; failed=1; skipped=0`.",
+                "schema": { "type": "string" },
+            },
+        });
+    }
+}
+
+fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let items = paths.into_iter().flat_map(|paths| paths.values_mut());
+    items.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut())
+}
+
 /// Puts an answer that the gateway really gave beside each operation.
 fn add_examples(document: &mut Value) {
     let examples: BTreeMap<String, Value> =
         serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
-    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
-    let operations = paths.values_mut().filter_map(Value::as_object_mut).flatten();
-    for (_, operation) in operations {
+    for operation in operations(document) {
         let Some(id) = operation.get("operationId").and_then(Value::as_str) else { continue };
         let Some(example) = examples.get(id) else { continue };
         let status = example.get("status").and_then(Value::as_u64).unwrap_or(200);

@@ -251,7 +251,7 @@ impl From<Error> for Problem {
             | Error::InvalidPageToken
             | Error::MachineInUse { .. }
             | Error::Misconfigured { .. }
-            | Error::SourceTimedOut
+            | Error::TimedOut
             | Error::FailedEarlier(_)
             | Error::Upstream(_)
             | Error::Internal => {}

@@ -58,7 +58,7 @@ pub enum Error {
     Upstream(#[from] Arc<upstream::Error>),
     /// A source did not answer within its share of the caller's time.
     #[error("this source did not answer in the time there was")]
-    SourceTimedOut,
+    TimedOut,
     /// A source failed on an earlier page of the same list and is not asked again.
     #[error("this source failed on an earlier page and was not asked again")]
     FailedEarlier(ProblemCode),
@@ -109,7 +109,7 @@ impl Error {
         match self {
             Self::Denied(Denied::Invisible) | Self::NotFound => ProblemCode::NotFound,
             Self::Denied(Denied::Forbidden { .. }) => ProblemCode::PolicyDenied,
-            Self::SourceTimedOut => ProblemCode::UpstreamTimeout,
+            Self::TimedOut => ProblemCode::UpstreamTimeout,
             Self::Invalid { .. } => ProblemCode::InvalidRequest,
             Self::InvalidPageToken => ProblemCode::InvalidPageToken,
             Self::AmbiguousName { .. } => ProblemCode::AmbiguousName,

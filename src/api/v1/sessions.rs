@@ -41,7 +41,7 @@ pub(crate) struct SessionParams {
     machine: Option<String>,
     /// Only sessions that have been disconnected for at least this long, such as `24h`.
     #[serde(deserialize_with = "span")]
-    #[param(value_type = Option<String>, example = "24h")]
+    #[param(value_type = Option<String>)]
     disconnected_for: Option<Duration>,
 }
 
