@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::{document, operations, schema};
 use crate::support::{Gateway, Reply};
@@ -11,8 +12,7 @@ use crate::support::{Gateway, Reply};
 #[tokio::test]
 async fn the_examples_are_what_a_demo_gateway_answers() {
     let mut answers = BTreeMap::new();
-    for (id, example) in calls() {
-        let reply = example.perform().await;
+    for (id, (_, reply)) in answers_of_all().await {
         assert!(reply.status.is_success(), "{id}: {} {}", reply.status, reply.text);
         let mut body = reply.json();
         settle(&mut body);
@@ -36,10 +36,11 @@ async fn the_examples_are_what_a_demo_gateway_answers() {
 #[tokio::test]
 async fn every_operation_answers_as_its_schema_says() {
     let document = document();
-    let calls: BTreeMap<_, _> = calls().into_iter().collect();
+    let answers = answers_of_all().await;
     for (path, method, operation) in operations(&document) {
         let id = operation["operationId"].as_str().unwrap();
-        let call = calls.get(id).unwrap_or_else(|| panic!("{id} is called by no example"));
+        let (call, reply) =
+            answers.get(id).unwrap_or_else(|| panic!("{id} is called by no example"));
         assert_eq!(call.method.as_str().to_lowercase(), method, "{id}");
         let template: Vec<_> = path.split('/').collect();
         let given: Vec<_> = call.path.split('?').next().unwrap().split('/').collect();
@@ -49,7 +50,6 @@ async fn every_operation_answers_as_its_schema_says() {
             "{id}: {} is not at {path}",
             call.path
         );
-        let reply = call.perform().await;
         let content = &operation["responses"][reply.status.as_str()]["content"];
         let shape = &content["application/json"]["schema"];
         assert!(shape.is_object(), "{id}: {} is not documented", reply.status);
@@ -110,6 +110,20 @@ impl Call {
             _ => gateway.post(&path, self.body.clone()).await,
         }
     }
+}
+
+/// Every call and what came of it; made once for all tests.
+async fn answers_of_all() -> &'static BTreeMap<&'static str, (Call, Reply)> {
+    static ANSWERS: OnceCell<BTreeMap<&'static str, (Call, Reply)>> = OnceCell::const_new();
+    let perform = async || {
+        let mut answers = BTreeMap::new();
+        for (id, call) in calls() {
+            let reply = call.perform().await;
+            answers.insert(id, (call, reply));
+        }
+        answers
+    };
+    ANSWERS.get_or_init(perform).await
 }
 
 /// Each operation, called for an answer that is small and says something.
