@@ -70,7 +70,7 @@ impl Transport {
         let origin = Origin {
             operation: call.operation,
             service: call.service,
-            region: customer.region.clone(),
+            place: customer.region.clone().into(),
             write: call.is_write(),
         };
         let not_configured = || origin.error(ErrorKind::NotConfigured);
