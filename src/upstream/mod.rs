@@ -92,6 +92,13 @@ impl Upstream {
             Arc::clone(&clock),
             Jitter::random(),
         );
+        let storefront = storefront::Client::new(
+            client.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&reporter),
+            settings.read_timeout,
+            settings.token.clone(),
+        );
         let transport = Arc::new(Transport {
             client,
             hosts,
@@ -108,7 +115,7 @@ impl Upstream {
                 settings.job_poll_min,
                 settings.job_poll_max,
             ),
-            storefront: storefront::Client::new(),
+            storefront,
             transport,
         })
     }

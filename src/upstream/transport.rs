@@ -285,4 +285,4 @@ fn no_token(origin: &Origin, refusal: Refusal) -> Error {
 }
 
 /// What every answer of the simulator carries, so that nobody takes one for real.
-const SIMULATED: HeaderName = HeaderName::from_static("cwsgate-upstream");
+pub(super) const SIMULATED: HeaderName = HeaderName::from_static("cwsgate-upstream");

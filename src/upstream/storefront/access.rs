@@ -62,8 +62,8 @@ impl CallerToken {
         Token::new(raw.expose_secret()).map(Self)
     }
 
-    pub(super) fn token(&self) -> &Token {
-        &self.0
+    pub(super) fn into_token(self) -> Token {
+        self.0
     }
 }
 
