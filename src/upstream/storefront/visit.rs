@@ -56,7 +56,7 @@ impl Visit {
         let started = Instant::now();
         let result = self.list(ctx, &origin).await;
         let outcome = result.as_ref().map(|_| "ok");
-        self.report(&origin, started, outcome.map(|word| (word, 200)));
+        self.report(&origin, started, outcome.map(|word| (word, Some(200))));
         result
     }
 
@@ -76,7 +76,7 @@ impl Visit {
         let origin = self.origin("storefront.resources.power-off", true);
         let started = Instant::now();
         let result = self.post_power_off(ctx, &origin, link, client_name).await;
-        let outcome = result.as_ref().map(|outcome| (outcome.as_str(), 200));
+        let outcome = result.as_ref().map(|outcome| (outcome.as_str(), None));
         self.report(&origin, started, outcome);
         result
     }
@@ -91,7 +91,7 @@ impl Visit {
         let started = Instant::now();
         let result = self.first_sign_in(ctx, username, password).await;
         let result = result.map_err(|failure| error(&origin, failure));
-        self.report(&origin, started, result.as_ref().map(|_| ("ok", 200)));
+        self.report(&origin, started, result.as_ref().map(|_| ("ok", Some(200))));
         result
     }
 
@@ -241,13 +241,8 @@ impl Visit {
             Remedy::GiveUp => Err(wallet::give_up(&challenge)),
             Remedy::GiveUpAccount => {
                 let reason = "the account is locked or not valid";
-                let failure = Failure::new(
-                    ErrorKind::Quarantined { retry_after: std::time::Duration::from_mins(15) },
-                    reason,
-                )
-                .code(challenge.reason.as_str());
-                wallet.quarantine(failure.clone());
-                Err(failure)
+                let failure = Failure::new(ErrorKind::SignInRefused, reason);
+                Err(wallet.quarantine(failure.code(challenge.reason.as_str())))
             }
         }
     }
@@ -347,10 +342,10 @@ impl Visit {
         &self,
         origin: &Origin,
         started: Instant,
-        result: Result<(&'static str, u16), &Error>,
+        result: Result<(&'static str, Option<u16>), &Error>,
     ) {
         let (outcome, status) = match result {
-            Ok((outcome, status)) => (outcome, Some(status)),
+            Ok(known) => known,
             Err(error) => (error.kind.code(), error.status),
         };
         self.store.reporter.store_call_ended(&ObservedCall {

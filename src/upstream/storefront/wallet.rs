@@ -167,11 +167,13 @@ impl Wallet {
     }
 
     /// The account itself is no good.
-    pub(super) fn quarantine(&self, failure: Failure) {
+    pub(super) fn quarantine(&self, failure: Failure) -> Failure {
+        let seen = quarantined(&failure);
         let mut state = self.state();
         (state.primary, state.last_error) = (None, Some(failure.reason.clone()));
         state.services.clear();
         state.quarantined = Some((self.http.clock.now(), failure));
+        seen
     }
 
     /// Lifts a quarantine or a pause.
@@ -255,7 +257,12 @@ impl Wallet {
         let primary = self.primary();
         let sent = primary.as_ref().map(|(token, _)| token);
         let answer = self.post(service, request, sent, deadline).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
+        let refused = match &self.proof {
+            // A service token where a primary one is wanted is refused in one way or another.
+            Proof::Either(_) => answer.status.is_client_error() && answer.status.as_u16() != 429,
+            Proof::Password { .. } | Proof::Primary(_) => answer.status == StatusCode::UNAUTHORIZED,
+        };
+        if !refused {
             return Ok((self.issued(answer)?, primary.and_then(|(_, generation)| generation)));
         }
         let Proof::Password { method, username, password } = &self.proof else {
@@ -449,7 +456,9 @@ impl State {
         match left {
             Some(left) if !left.is_zero() => {
                 let reason = self.last_error.clone().unwrap_or_default();
-                Err(Failure::new(ErrorKind::TokenUnavailable { retry_after: left }, reason))
+                let failure =
+                    Failure::new(ErrorKind::TokenUnavailable { retry_after: left }, reason);
+                Err(in_our_words(failure.kind, &failure))
             }
             _ => Ok(()),
         }
@@ -464,12 +473,7 @@ impl State {
             _ => {
                 let left = |until: Instant| until.saturating_duration_since(Instant::now());
                 let retry_after = self.pause_until.map(left).unwrap_or_default();
-                // The words could name the account.
-                Failure {
-                    kind: ErrorKind::TokenUnavailable { retry_after },
-                    message: None,
-                    ..failure
-                }
+                in_our_words(ErrorKind::TokenUnavailable { retry_after }, &failure)
             }
         }
     }
@@ -488,12 +492,12 @@ impl fmt::Debug for Wallet {
 }
 
 fn quarantined(failure: &Failure) -> Failure {
-    Failure {
-        kind: ErrorKind::Quarantined { retry_after: QUARANTINE_HINT },
-        // The words could name the account.
-        message: None,
-        ..failure.clone()
-    }
+    in_our_words(ErrorKind::Quarantined { retry_after: QUARANTINE_HINT }, failure)
+}
+
+/// A failure without the server's words, which could name the account.
+fn in_our_words(kind: ErrorKind, failure: &Failure) -> Failure {
+    Failure { kind, message: Some(failure.reason.clone()), ..failure.clone() }
 }
 
 /// The token service does not take a sign-in that is not ours to renew.
