@@ -24,7 +24,7 @@ use crate::{
     api::{self, ApiState, Deadlines, Lifecycle},
     auth::{Authenticator, Policy},
     config::{App as Caller, Config, CustomerSelector, Grant, StoreSelector},
-    domain::{Action, AppName, Clock, ProblemCode, SystemClock},
+    domain::{Action, AppName, Clock, CustomerName, ProblemCode, SystemClock},
     net,
     server::{Limits, Refusal, Server},
     services::{Core, CoreParts, Directory, Services},
@@ -301,7 +301,7 @@ struct UpstreamMetrics(Metrics);
 
 impl Observer for UpstreamMetrics {
     fn call_ended(&self, call: &ObservedCall<'_>) {
-        let region = call.region.as_str();
+        let region = call.place.name();
         if call.service == Service::Token {
             self.0.record_token_mint(region, call.outcome);
         }
@@ -311,7 +311,7 @@ impl Observer for UpstreamMetrics {
             cwsgate.upstream.service = call.service.as_str(),
             cwsgate.upstream.operation = call.operation,
             cwsgate.region = region,
-            cwsgate.customer = call.customer.as_str(),
+            cwsgate.customer = call.customer.map(CustomerName::as_str),
             http.response.status_code = call.status,
             outcome = call.outcome,
             "upstream call"

@@ -111,6 +111,11 @@ text_id! {
     NameOrId, "name or id", segment
 }
 
+text_id! {
+    /// Names the device on whose behalf a store is asked: non-empty, short, no control bytes.
+    ClientName, "client name", line
+}
+
 impl NameOrId {
     /// Whether this has the form of Citrix's ids, so that it needs no look-up by name.
     pub fn is_id(&self) -> bool {
@@ -129,6 +134,21 @@ fn token(raw: &str) -> Result<(), &'static str> {
         return Err("a lone '-' means all");
     }
     segment(raw)
+}
+
+/// One line of text.
+fn line(raw: &str) -> Result<(), &'static str> {
+    if raw.trim().is_empty() {
+        return Err("it is empty");
+    }
+    if raw.len() > MAX_LEN {
+        return Err("it is longer than 256 bytes");
+    }
+    // XML 1.0 has no place for the last two (section 2.2).
+    if raw.chars().any(|c| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
+        return Err("it holds a control character");
+    }
+    Ok(())
 }
 
 /// One path segment, once decoded.
@@ -161,5 +181,9 @@ mod tests {
             assert!(NameOrId::try_from(bad).is_err(), "{bad:?}");
         }
         assert!(NameOrId::try_from(r"DEMOLAB\KESTREL 7").is_ok());
+        for bad in ["", " ", "a\0", "a\nb", "a\u{ffff}"] {
+            assert!(ClientName::try_from(bad).is_err(), "{bad:?}");
+        }
+        assert!(ClientName::try_from("kiosk <7> & café/2").is_ok());
     }
 }

@@ -16,13 +16,14 @@ mod principal;
 mod problem;
 mod session;
 mod site;
+mod store;
 
 pub use action::{Action, UnknownAction};
 pub use clock::{Clock, SystemClock};
 pub use context::{CallContext, RequestId};
 pub use ids::{
-    AppName, CustomerId, CustomerName, InvalidId, Label, NameOrId, RegionName, SessionId, SiteId,
-    StoreName,
+    AppName, ClientName, CustomerId, CustomerName, InvalidId, Label, NameOrId, RegionName,
+    SessionId, SiteId, StoreName,
 };
 pub use machine::{DeliveryGroup, Machine, MachineCatalog, PowerAction, Reference, User};
 pub use page::{Page, PageRequest};
@@ -31,3 +32,4 @@ pub use principal::{AuthMethod, Principal};
 pub use problem::{Origin, ProblemCode, UnknownCode};
 pub use session::{MessageStyle, Session, SessionAction, SessionClient, SessionMessage};
 pub use site::{Me, MeCustomer, Site};
+pub use store::{Enumeration, StoreResource};

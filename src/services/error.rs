@@ -135,7 +135,7 @@ impl Error {
         };
         Some(UpstreamFault {
             service: error.service.as_str(),
-            region: error.region.to_string(),
+            region: error.place.name().to_owned(),
             status: error.status,
             code: error.code.clone(),
             message: error.message.clone(),
@@ -198,16 +198,18 @@ fn upstream_code(kind: ErrorKind) -> ProblemCode {
         ErrorKind::OutcomeUnknown => ProblemCode::OutcomeUnknown,
         ErrorKind::TokenUnavailable { .. } => ProblemCode::UpstreamTokenUnavailable,
         ErrorKind::Quarantined { .. } => ProblemCode::CredentialQuarantined,
+        ErrorKind::SessionExpired => ProblemCode::StoreSessionExpired,
+        ErrorKind::SignInRefused => ProblemCode::StoreSignInRefused,
         ErrorKind::DeadlineExceeded => ProblemCode::DeadlineExceeded,
         ErrorKind::NotConfigured => ProblemCode::Internal,
     }
 }
 
 fn upstream_failed(error: &upstream::Error) -> String {
-    let (service, region) = (error.service.as_str(), &error.region);
+    let (service, place) = (error.service.as_str(), &error.place);
     match &error.message {
-        Some(message) => format!("{service} in region {region}: {message}"),
-        None => format!("{service} in region {region}: {}", error.kind),
+        Some(message) => format!("{service} in {place}: {message}"),
+        None => format!("{service} in {place}: {}", error.kind),
     }
 }
 

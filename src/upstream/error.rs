@@ -1,7 +1,7 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::Service;
-use crate::domain::RegionName;
+use crate::domain::{RegionName, StoreName};
 
 /// Why a call to Citrix did not give what was asked for. One type for every upstream: each
 /// client translates its vendor's fault bodies into this.
@@ -14,8 +14,8 @@ pub struct Error {
     pub operation: &'static str,
     /// Which of Citrix's services.
     pub service: Service,
-    /// In which control plane.
-    pub region: RegionName,
+    /// Where.
+    pub place: Place,
     /// The status it answered with, where it answered.
     pub status: Option<u16>,
     /// Its own code for the fault, where the body could be decoded.
@@ -37,13 +37,13 @@ impl Error {
         kind: ErrorKind,
         operation: &'static str,
         service: Service,
-        region: RegionName,
+        place: impl Into<Place>,
     ) -> Self {
         Self {
             kind,
             operation,
             service,
-            region,
+            place: place.into(),
             status: None,
             code: None,
             message: None,
@@ -61,6 +61,46 @@ impl Error {
     ) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+/// Where a service is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// In a control plane of Citrix Cloud.
+    Region(RegionName),
+    /// In a StoreFront store.
+    Store(StoreName),
+}
+
+impl Place {
+    /// The name of the region or the store.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Region(name) => name.as_str(),
+            Self::Store(name) => name.as_str(),
+        }
+    }
+}
+
+impl From<RegionName> for Place {
+    fn from(name: RegionName) -> Self {
+        Self::Region(name)
+    }
+}
+
+impl From<StoreName> for Place {
+    fn from(name: StoreName) -> Self {
+        Self::Store(name)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Region(name) => write!(f, "region {name}"),
+            Self::Store(name) => write!(f, "store {name}"),
+        }
     }
 }
 
@@ -125,6 +165,12 @@ pub enum ErrorKind {
         /// When it may be probed again.
         retry_after: Duration,
     },
+    /// A caller's own sign-in to a store, or token of one, is missing or no longer good.
+    #[error("the sign-in to the store has ended")]
+    SessionExpired,
+    /// A store does not accept a caller's user name and password.
+    #[error("the store refuses the user name and password")]
+    SignInRefused,
     /// The caller's own deadline passed before the call was sent.
     #[error("the deadline passed before the call was made")]
     DeadlineExceeded,
@@ -152,6 +198,8 @@ impl ErrorKind {
             Self::OutcomeUnknown => "outcome_unknown",
             Self::TokenUnavailable { .. } => "upstream_token_unavailable",
             Self::Quarantined { .. } => "credential_quarantined",
+            Self::SessionExpired => "store_session_expired",
+            Self::SignInRefused => "store_sign_in_refused",
             Self::DeadlineExceeded => "deadline_exceeded",
         }
     }

@@ -56,6 +56,7 @@ impl Health {
         failure: Option<&'static str>,
         now: impl FnOnce() -> Timestamp,
     ) {
+        let Some(index) = index(service) else { return };
         let status = if failure.is_some() { HealthStatus::Failing } else { HealthStatus::Ok };
         let changes = |entry: &ServiceHealth| {
             entry.status != status
@@ -67,12 +68,12 @@ impl Health {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .get(customer)
-            .is_some_and(|entries| !changes(&entries[index(service)]));
+            .is_some_and(|entries| !changes(&entries[index]));
         if known {
             return;
         }
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = &mut entries.entry(customer.clone()).or_insert_with(unknown)[index(service)];
+        let entry = &mut entries.entry(customer.clone()).or_insert_with(unknown)[index];
         if entry.status != status {
             entry.status = status;
             entry.since = Some(now());
@@ -89,14 +90,9 @@ impl Health {
     }
 }
 
-fn index(service: Service) -> usize {
-    match service {
-        Service::Token => 0,
-        Service::Registry => 1,
-        Service::Core => 2,
-        Service::Notifications => 3,
-        Service::Daas => 4,
-    }
+/// Where a service of a control plane stands in the table; `None` for others.
+fn index(service: Service) -> Option<usize> {
+    Service::ALL.iter().position(|known| *known == service)
 }
 
 fn unknown() -> [ServiceHealth; 5] {

@@ -54,6 +54,8 @@ impl Hosts {
             Service::Core => &region.core,
             Service::Notifications => &region.notifications,
             Service::Daas => region.daas.as_ref()?,
+            // Stores come with their own URL.
+            Service::StoreFront => return None,
         };
         Some(base.replace(CUSTOMER, customer.id.as_str()))
     }

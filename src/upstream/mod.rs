@@ -7,6 +7,7 @@
 
 pub mod cloud;
 pub mod daas;
+pub mod storefront;
 
 mod call;
 mod error;
@@ -30,7 +31,7 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Place};
 pub use health::{HealthStatus, ServiceHealth};
 pub use observer::{NoObserver, ObservedCall, Observer};
 pub use service::Service;
@@ -56,6 +57,8 @@ pub struct Upstream {
     pub cloud: cloud::Client,
     /// Citrix DaaS.
     pub daas: daas::Client,
+    /// StoreFront stores.
+    pub storefront: storefront::Client,
     transport: Arc<Transport>,
 }
 
@@ -89,6 +92,13 @@ impl Upstream {
             Arc::clone(&clock),
             Jitter::random(),
         );
+        let storefront = storefront::Client::new(
+            client.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&reporter),
+            settings.read_timeout,
+            settings.token.clone(),
+        );
         let transport = Arc::new(Transport {
             client,
             hosts,
@@ -105,6 +115,7 @@ impl Upstream {
                 settings.job_poll_min,
                 settings.job_poll_max,
             ),
+            storefront,
             transport,
         })
     }

@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
-use super::Service;
-use crate::domain::{CustomerName, RegionName};
+use super::{Place, Service};
+use crate::domain::CustomerName;
 
 /// Is told of every exchange with Citrix, once each has ended. Must not block.
 pub trait Observer: fmt::Debug + Send + Sync {
@@ -16,10 +16,10 @@ pub struct ObservedCall<'a> {
     pub operation: &'static str,
     /// Which of Citrix's services.
     pub service: Service,
-    /// In which control plane.
-    pub region: &'a RegionName,
-    /// For which customer.
-    pub customer: &'a CustomerName,
+    /// Where.
+    pub place: &'a Place,
+    /// For which customer; a store may belong to none.
+    pub customer: Option<&'a CustomerName>,
     /// `ok`, or the code of the error: one of a fixed few.
     pub outcome: &'static str,
     /// The status, where there was an answer.

@@ -2,22 +2,21 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::{Error, ErrorKind, Service, json};
-use crate::domain::RegionName;
+use super::{Error, ErrorKind, Place, Service, json};
 
 /// Names a call in the errors about it.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub(super) operation: &'static str,
     pub(super) service: Service,
-    pub(super) region: RegionName,
+    pub(super) place: Place,
     /// Whether the call changes something.
     pub(super) write: bool,
 }
 
 impl Origin {
     pub(super) fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(kind, self.operation, self.service, self.region.clone())
+        Error::new(kind, self.operation, self.service, self.place.clone())
     }
 
     /// What an answer that cannot be read means: a write may have been carried out.

@@ -50,8 +50,8 @@ impl Reporter {
         self.observer.call_ended(&ObservedCall {
             operation: call.operation,
             service: call.service,
-            region: &customer.region,
-            customer: &customer.name,
+            place: &customer.region.clone().into(),
+            customer: Some(&customer.name),
             outcome,
             status,
             duration: started.elapsed(),
@@ -75,8 +75,8 @@ impl Reporter {
         self.observer.call_ended(&ObservedCall {
             operation: "token.mint",
             service: Service::Token,
-            region,
-            customer,
+            place: &region.clone().into(),
+            customer: Some(customer),
             outcome: failure.unwrap_or("ok"),
             status: match result {
                 Ok(_) => Some(200),
@@ -84,6 +84,11 @@ impl Reporter {
             },
             duration: started.elapsed(),
         });
+    }
+
+    /// Takes note of an exchange with a store.
+    pub(super) fn store_call_ended(&self, call: &ObservedCall<'_>) {
+        self.observer.call_ended(call);
     }
 
     fn note(&self, customer: &CustomerName, service: Service, failure: Option<&'static str>) {
@@ -105,7 +110,9 @@ fn verdict(error: &Error) -> Verdict {
         | ErrorKind::ActionNotSupported
         | ErrorKind::InMaintenanceMode
         | ErrorKind::ActionInProgress
-        | ErrorKind::Hibernated => Verdict::Works,
+        | ErrorKind::Hibernated
+        | ErrorKind::SessionExpired
+        | ErrorKind::SignInRefused => Verdict::Works,
         ErrorKind::Failed if error.status.is_some_and(|status| (400..500).contains(&status)) => {
             Verdict::Works
         }

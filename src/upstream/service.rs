@@ -11,10 +11,12 @@ pub enum Service {
     Notifications,
     /// Citrix DaaS.
     Daas,
+    /// A StoreFront store, its authentication service included.
+    StoreFront,
 }
 
 impl Service {
-    /// Every service.
+    /// Every service of a control plane.
     pub const ALL: [Self; 5] =
         [Self::Token, Self::Registry, Self::Core, Self::Notifications, Self::Daas];
 
@@ -26,6 +28,7 @@ impl Service {
             Self::Core => "core",
             Self::Notifications => "notifications",
             Self::Daas => "daas",
+            Self::StoreFront => "storefront",
         }
     }
 }

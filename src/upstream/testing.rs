@@ -174,20 +174,26 @@ impl Stub {
     }
 
     pub(super) async fn with_tokens(tokens: Vec<Answer>, answers: Vec<Answer>) -> Self {
+        let (tokens, answers) = (Arc::new(tokens), Arc::new(answers));
+        Self::serving(Script::Listed { tokens, answers }).await
+    }
+
+    /// Answers everything as it is told to.
+    pub(super) async fn answering(
+        handler: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self::serving(Script::Told(Arc::new(handler))).await
+    }
+
+    async fn serving(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let log = Arc::clone(&seen);
         tokio::spawn(async move {
-            let (tokens, answers) = (Arc::new(tokens), Arc::new(answers));
             while let Ok((stream, _)) = listener.accept().await {
-                let connection = Connection {
-                    stream,
-                    seen: Arc::clone(&log),
-                    tokens: Arc::clone(&tokens),
-                    answers: Arc::clone(&answers),
-                };
-                tokio::spawn(connection.serve());
+                let (seen, script) = (Arc::clone(&log), script.clone());
+                tokio::spawn(Connection { stream, seen, script }.serve());
             }
         });
         Self { base, seen }
@@ -217,8 +223,16 @@ impl Stub {
 struct Connection {
     stream: TcpStream,
     seen: Arc<Mutex<Vec<Seen>>>,
-    tokens: Arc<Vec<Answer>>,
-    answers: Arc<Vec<Answer>>,
+    script: Script,
+}
+
+/// What a stub answers.
+#[derive(Clone)]
+enum Script {
+    /// Token requests and everything else from a list each.
+    Listed { tokens: Arc<Vec<Answer>>, answers: Arc<Vec<Answer>> },
+    /// Whatever this says.
+    Told(Arc<dyn Fn(&Seen) -> Answer + Send + Sync>),
 }
 
 impl Connection {
@@ -243,11 +257,18 @@ impl Connection {
     }
 
     fn next_answer(&self, request: Seen) -> Answer {
+        let (tokens, answers) = match &self.script {
+            Script::Listed { tokens, answers } => (tokens, answers),
+            Script::Told(handler) => {
+                self.seen.lock().unwrap().push(request.clone());
+                return handler(&request);
+            }
+        };
         let mut seen = self.seen.lock().unwrap();
         let is_token = request.is_token_request();
         let before = seen.iter().filter(|seen| seen.is_token_request() == is_token).count();
         seen.push(request);
-        let script = if is_token { &self.tokens } else { &self.answers };
+        let script = if is_token { tokens } else { answers };
         script.get(before).or(script.last()).cloned().unwrap_or(Answer::Close)
     }
 

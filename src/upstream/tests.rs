@@ -337,7 +337,8 @@ struct Log(Mutex<Vec<String>>);
 
 impl Observer for Log {
     fn call_ended(&self, call: &ObservedCall<'_>) {
-        let ObservedCall { operation, service, region, customer, outcome, status, .. } = call;
+        let ObservedCall { operation, service, place, customer, outcome, status, .. } = call;
+        let (region, customer) = (place.name(), customer.unwrap());
         let service = service.as_str();
         let line = format!("{operation} {service} {region} {customer} {outcome} {status:?}");
         self.0.lock().unwrap().push(line);

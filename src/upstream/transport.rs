@@ -70,7 +70,7 @@ impl Transport {
         let origin = Origin {
             operation: call.operation,
             service: call.service,
-            region: customer.region.clone(),
+            place: customer.region.clone().into(),
             write: call.is_write(),
         };
         let not_configured = || origin.error(ErrorKind::NotConfigured);
@@ -284,4 +284,4 @@ fn no_token(origin: &Origin, refusal: Refusal) -> Error {
 }
 
 /// What every answer of the simulator carries, so that nobody takes one for real.
-const SIMULATED: HeaderName = HeaderName::from_static("cwsgate-upstream");
+pub(super) const SIMULATED: HeaderName = HeaderName::from_static("cwsgate-upstream");

@@ -149,6 +149,8 @@ fn is_passing(error: &Error) -> bool {
         | ErrorKind::OutcomeUnknown
         | ErrorKind::Quarantined { .. }
         | ErrorKind::DeadlineExceeded
+        | ErrorKind::SessionExpired
+        | ErrorKind::SignInRefused
         | ErrorKind::NotConfigured => false,
     }
 }
