@@ -181,6 +181,7 @@ fn state(
     let sites_ttl = config.cache.ttl.get("sites").copied().unwrap_or(SITES_TTL);
     let core = Arc::new(Core::new(CoreParts {
         directory: Directory::new(config.regions, config.customers, config.misconfigured),
+        stores: config.stores,
         policy: Policy::new(apps.values()),
         upstream,
         clock: Arc::clone(&clock),

@@ -30,6 +30,7 @@ use crate::domain::ProblemCode;
         (name = "machines", description = "Find machines, switch them on and off, restart them, put them into maintenance."),
         (name = "sessions", description = "Find users' sessions, end them, disconnect them, send messages."),
         (name = "catalogs", description = "Machine catalogs (how machines are made) and delivery groups (who gets them)."),
+        (name = "stores", description = "StoreFront stores: what they offer, and switching a machine off."),
         (name = "customers", description = "Customers, their sites, services and notifications, regions, and the caller itself."),
     ),
 )]
@@ -150,6 +151,18 @@ problem_responses! {
     UpstreamError, UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden,
     UpstreamUnavailable, UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined,
     SiteHibernated, UpstreamTimeout, DeadlineExceeded, OutcomeUnknown,
+}
+
+problem_responses! {
+    /// What a call to a store can fail with.
+    StoreProblems:
+    InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, StoreSessionExpired,
+    PolicyDenied, StoreSignInRefused, NotFound, NoAssignedMachine, NotAcceptable,
+    MachineInMaintenanceMode, OperationInProgress, ResourceDisabled, PayloadTooLarge,
+    UnsupportedMediaType, ActionNotSupported, Internal, UpstreamError, UpstreamMalformed,
+    UpstreamRejectedCredentials, UpstreamForbidden, UpstreamNotTrusted, UpstreamUnspecified,
+    UpstreamUnavailable, UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined,
+    UpstreamTimeout, DeadlineExceeded, OutcomeUnknown,
 }
 
 /// One response a status, naming every code that can come with it.

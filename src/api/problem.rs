@@ -37,6 +37,7 @@ struct Parts {
     completeness: Option<CompletenessView>,
     sources: Vec<SourceView>,
     upstream: Option<UpstreamView>,
+    outcome_unknown: bool,
     /// For the log alone.
     cause: Option<String>,
 }
@@ -131,6 +132,7 @@ impl Problem {
             completeness: None,
             sources: Vec::new(),
             upstream: None,
+            outcome_unknown: false,
             cause: None,
         }))
     }
@@ -184,7 +186,7 @@ impl Problem {
             origin: parts.origin,
             retryable: code.retryable(),
             request_id: Some(request_id.as_str().to_owned()),
-            outcome: (code == ProblemCode::OutcomeUnknown).then_some("unknown"),
+            outcome: parts.outcome_unknown.then_some("unknown"),
             upstream: parts.upstream.clone(),
             errors: parts.errors.clone(),
             candidates: parts.candidates.clone(),
@@ -236,6 +238,7 @@ impl From<Error> for Problem {
         let mut problem = Self::new(error.code(), error.to_string()).caused_by(&error);
         let parts = problem.parts();
         parts.retry_after = error.retry_after();
+        parts.outcome_unknown = error.outcome_unknown();
         parts.upstream = error.upstream().map(UpstreamView::from);
         match error {
             Error::Invalid { pointer, detail } => parts.errors.push(FieldError { pointer, detail }),
@@ -252,6 +255,10 @@ impl From<Error> for Problem {
             | Error::MachineInUse { .. }
             | Error::Misconfigured { .. }
             | Error::TimedOut
+            | Error::Store { .. }
+            | Error::UnreadablePowerOff(_)
+            | Error::StoreIncomplete(_)
+            | Error::StoreSessionExpired
             | Error::FailedEarlier(_)
             | Error::Upstream(_)
             | Error::Internal => {}

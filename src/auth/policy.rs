@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    config::{App, Grant, SiteSelector},
+    config::{App, Grant, SiteSelector, StoreSelector},
     domain::{Action, AppName, Label, Principal, SiteId},
 };
 
@@ -133,6 +133,31 @@ impl Policy {
         }
     }
 
+    /// Whether any grant names the store.
+    pub fn sees_store(&self, principal: &Principal, store: &str) -> bool {
+        self.grants(principal).iter().any(|grant| names_store(grant, store))
+    }
+
+    /// Authorizes an action on a store.
+    ///
+    /// # Errors
+    /// [`Denied::Invisible`] when no grant names the store, else [`Denied::Forbidden`].
+    pub fn authorize_store(
+        &self,
+        principal: &Principal,
+        action: Action,
+        store: &str,
+    ) -> Result<(), Denied> {
+        if !self.sees_store(principal, store) {
+            return Err(Denied::Invisible);
+        }
+        let grants = self.grants(principal).iter();
+        if grants.filter(|g| names_store(g, store)).any(|g| g.actions.contains(&action)) {
+            return Ok(());
+        }
+        Err(Denied::forbidden(principal, action, format!("store {store:?}")))
+    }
+
     fn naming<'a>(
         &'a self,
         principal: &Principal,
@@ -174,6 +199,13 @@ impl SiteScope {
     }
 }
 
+fn names_store(grant: &Grant, store: &str) -> bool {
+    grant.stores.iter().any(|selector| match selector {
+        StoreSelector::All => true,
+        StoreSelector::Name(name) => name.as_str() == store,
+    })
+}
+
 fn site_scope(grant: &Grant) -> SiteScope {
     let Some(selectors) = &grant.sites else { return SiteScope::All };
     let mut sites = BTreeSet::new();
@@ -189,7 +221,10 @@ fn site_scope(grant: &Grant) -> SiteScope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::CustomerSelector, domain::AuthMethod};
+    use crate::{
+        config::CustomerSelector,
+        domain::{AuthMethod, StoreName},
+    };
 
     fn grant(actions: &[Action], customers: &[&str], sites: Option<&[&str]>) -> Grant {
         Grant {
@@ -255,6 +290,21 @@ mod tests {
             let (policy, desk) = policy(vec![grant(&[Action::Read], &[word], None)]);
             assert_eq!(policy.sees(&desk, acme), seen, "{word}");
         }
+    }
+
+    #[test]
+    fn a_store_is_named_by_name_or_star_and_actions_on_it_are_its_own() {
+        let on_store = |actions: &[Action], stores: Vec<StoreSelector>| Grant {
+            stores,
+            ..grant(actions, &[], None)
+        };
+        let hq = || vec![StoreSelector::Name(StoreName::try_from("hq").unwrap())];
+        let (policy, desk) =
+            policy(vec![on_store(&[Action::Read], hq()), grant(&[Action::Power], &["*"], None)]);
+        assert_eq!(policy.authorize_store(&desk, Action::Read, "hq"), Ok(()));
+        assert_eq!(policy.authorize_store(&desk, Action::Read, "lab"), Err(Denied::Invisible));
+        let power = policy.authorize_store(&desk, Action::Power, "hq");
+        assert!(matches!(power, Err(Denied::Forbidden { .. })), "power on customers is another");
     }
 
     #[test]

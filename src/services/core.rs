@@ -1,4 +1,4 @@
-use std::{fmt::Write, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use moka::future::Cache;
@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Account, Candidate, Directory, Error, Wildcard};
 use crate::{
     auth::{Denied, Policy, SiteScope},
-    config::Customer,
-    domain::{Action, CallContext, Clock, NameOrId, Site, SiteId},
+    config::{Customer, Store},
+    domain::{Action, CallContext, Clock, NameOrId, Site, SiteId, StoreName},
     upstream::Upstream,
     wire::seal::Sealer,
 };
@@ -22,6 +22,9 @@ pub struct Core {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) page_tokens: Sealer,
     pub(super) max_fanout: usize,
+    pub(super) stores: BTreeMap<StoreName, Arc<Store>>,
+    /// Seals the handles of users' sign-ins to stores.
+    pub(super) store_sessions: Sealer,
     /// Sites by credential: they never change while an account is active.
     sites: Cache<String, Arc<Vec<Site>>>,
 }
@@ -31,6 +34,8 @@ pub struct Core {
 pub struct CoreParts {
     /// Customers and regions.
     pub directory: Directory,
+    /// StoreFront stores.
+    pub stores: BTreeMap<StoreName, Store>,
     /// Who may do what.
     pub policy: Policy,
     /// The way to Citrix.
@@ -54,8 +59,21 @@ impl Core {
         let previous = parts.previous_secret.as_ref().map(|root| root.expose_secret().as_bytes());
         let root = parts.secret.expose_secret().as_bytes();
         let page_tokens = Sealer::new(root, previous, "page-token");
+        let store_sessions = Sealer::new(root, previous, "store-session");
+        let stores = parts.stores.into_iter().map(|(name, store)| (name, Arc::new(store)));
+        let stores = stores.collect();
         let sites = Cache::builder().max_capacity(MAX_SITE_LISTS).time_to_live(sites_ttl).build();
-        Self { directory, policy, upstream, clock, page_tokens, max_fanout, sites }
+        Self {
+            directory,
+            policy,
+            upstream,
+            clock,
+            page_tokens,
+            max_fanout,
+            stores,
+            store_sessions,
+            sites,
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use super::SourceReport;
 use crate::{
     auth::Denied,
-    domain::{CustomerName, ProblemCode},
+    domain::{CustomerName, ProblemCode, StoreName},
     upstream::{self, ErrorKind},
 };
 
@@ -56,6 +56,25 @@ pub enum Error {
     /// Citrix did not give what was asked for.
     #[error("{}", upstream_failed(_0))]
     Upstream(#[from] Arc<upstream::Error>),
+    /// A store answered, and refused or could not say.
+    #[error("store {store}: {}", code.meaning())]
+    Store {
+        /// The store.
+        store: StoreName,
+        /// What its answer means.
+        code: ProblemCode,
+        /// Its own id of the failure.
+        id: Option<String>,
+    },
+    /// A 2xx answer to a power-off could not be read: it may have happened.
+    #[error("{}", upstream_failed(_0))]
+    UnreadablePowerOff(Arc<upstream::Error>),
+    /// The store could not say whether it has the resource.
+    #[error("store {0} could not list everything, so that nobody can say whether it is there")]
+    StoreIncomplete(StoreName),
+    /// The user's sign-in to a store is missing, over, or for another store or app.
+    #[error("this store needs a user's sign-in, and there is none that is good")]
+    StoreSessionExpired,
     /// A source did not answer within its share of the caller's time.
     #[error("this source did not answer in the time there was")]
     TimedOut,
@@ -109,6 +128,10 @@ impl Error {
         match self {
             Self::Denied(Denied::Invisible) | Self::NotFound => ProblemCode::NotFound,
             Self::Denied(Denied::Forbidden { .. }) => ProblemCode::PolicyDenied,
+            Self::Store { code, .. } => *code,
+            Self::UnreadablePowerOff(_) => ProblemCode::UpstreamMalformed,
+            Self::StoreIncomplete(_) => ProblemCode::UpstreamUnavailable,
+            Self::StoreSessionExpired => ProblemCode::StoreSessionExpired,
             Self::TimedOut => ProblemCode::UpstreamTimeout,
             Self::Invalid { .. } => ProblemCode::InvalidRequest,
             Self::InvalidPageToken => ProblemCode::InvalidPageToken,
@@ -125,7 +148,17 @@ impl Error {
     /// What Citrix said, where it was Citrix.
     pub fn upstream(&self) -> Option<UpstreamFault> {
         let error = match self {
-            Self::Upstream(error) => error,
+            Self::Upstream(error) | Self::UnreadablePowerOff(error) => error,
+            Self::Store { store, id, .. } => {
+                return Some(UpstreamFault {
+                    service: "storefront",
+                    region: store.to_string(),
+                    status: None,
+                    code: id.clone(),
+                    message: None,
+                    transaction_id: None,
+                });
+            }
             // The only source of a list: what it said explains the whole.
             Self::Sources { sources, .. } => match sources.as_slice() {
                 [only] => return only.error.as_ref()?.upstream(),
@@ -141,6 +174,11 @@ impl Error {
             message: error.message.clone(),
             transaction_id: error.transaction_id.clone(),
         })
+    }
+
+    /// Whether something may have happened that nobody can vouch for.
+    pub fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::UnreadablePowerOff(_)) || self.code() == ProblemCode::OutcomeUnknown
     }
 
     /// When trying again may help, where somebody said so.

@@ -17,6 +17,7 @@ mod names;
 mod platform;
 mod sessions;
 mod sites;
+mod stores;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub use machines::{IfInUse, MachineFilter, MachineScope, Machines, PowerOutcome,
 pub use platform::{NewNotification, Platform};
 pub use sessions::{LogoffOutcome, SessionFilter, Sessions};
 pub use sites::Sites;
+pub use stores::{SignedIn, StoreCredential, StoreListing, Stores};
 
 pub use crate::upstream::{HealthStatus, ServiceHealth, TokenState, TokenStatus};
 
@@ -51,6 +53,8 @@ pub struct Services {
     pub sessions: Sessions,
     /// Resource locations, service states, notifications.
     pub platform: Platform,
+    /// StoreFront stores.
+    pub stores: Stores,
 }
 
 impl Services {
@@ -63,6 +67,7 @@ impl Services {
             machines: Machines::new(Arc::clone(core)),
             sessions: Sessions::new(Arc::clone(core)),
             platform: Platform::new(Arc::clone(core)),
+            stores: Stores::new(Arc::clone(core)),
         }
     }
 }

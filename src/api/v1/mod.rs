@@ -7,6 +7,7 @@ mod paths;
 mod platform;
 mod sessions;
 mod sites;
+mod stores;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -52,4 +53,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::hide_session))
         .routes(routes!(sessions::unhide_session))
         .routes(routes!(sessions::send_session_message))
+        .routes(routes!(stores::list_stores))
+        .routes(routes!(stores::list_store_resources))
+        .routes(routes!(stores::show_store_resource))
+        .routes(routes!(stores::create_store_sign_in))
+        .routes(routes!(stores::delete_store_sign_in))
+        .routes(routes!(stores::power_off_store_resource))
 }
