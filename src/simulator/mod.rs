@@ -39,6 +39,7 @@ mod region;
 mod route;
 mod scenario;
 mod settings;
+mod simulated;
 mod storefront;
 #[cfg(test)]
 mod tests;
@@ -54,7 +55,6 @@ use std::time::Duration;
 use axum::body::Body;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
@@ -68,6 +68,7 @@ pub use scenario::{
     StoreResourceSpec, StoreSpec, StoreUserSpec,
 };
 pub use settings::{Settings, Transitions, WrongRegion};
+pub use simulated::{SimulatedCustomer, SimulatedStore};
 pub use storefront::{Document, FailureShape};
 
 use clock::Clock;
@@ -115,44 +116,6 @@ pub struct Simulator {
     inner: Arc<Inner>,
     control: Port,
     _stop: DropGuard,
-}
-
-/// A customer of the scenario with all that a client needs to know.
-#[derive(Clone, Debug)]
-pub struct SimulatedCustomer {
-    /// The short name.
-    pub name: String,
-    /// Citrix's customer id.
-    pub id: String,
-    /// What people read.
-    pub display_name: String,
-    /// The region's name.
-    pub region: String,
-    /// The first API client's id.
-    pub client_id: String,
-    /// The first API client's secret, as the scenario began.
-    pub client_secret: SecretString,
-    /// The id of its one site.
-    pub site_id: String,
-    /// The name of its one site.
-    pub site_name: String,
-}
-
-/// A store of the scenario with all that a client needs to know.
-#[derive(Clone, Debug)]
-pub struct SimulatedStore {
-    /// The short name.
-    pub name: String,
-    /// `http://host:port/Citrix/{path}`
-    pub url: Url,
-    /// `DOMAIN\user` of the first user, the service account.
-    pub username: String,
-    /// Its password, as the scenario began.
-    pub password: SecretString,
-    /// The protocols that its authentication service offers.
-    pub methods: Vec<StoreMethod>,
-    /// Everybody who may sign in, the service account included.
-    pub users: Vec<(String, SecretString)>,
 }
 
 impl Simulator {
@@ -305,43 +268,6 @@ impl Simulator {
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator").field("control", &self.control.address).finish_non_exhaustive()
-    }
-}
-
-impl SimulatedCustomer {
-    fn of(spec: &CustomerSpec) -> Self {
-        let or = |given: &str, default: &str| {
-            if given.is_empty() { default.to_owned() } else { given.to_owned() }
-        };
-        Self {
-            name: spec.name.clone(),
-            id: spec.id.clone(),
-            display_name: or(&spec.display_name, &spec.name),
-            region: spec.region.clone(),
-            client_id: spec.effective_client_id(),
-            client_secret: SecretString::from(spec.effective_client_secret().expose()),
-            site_id: spec.effective_site_id(),
-            site_name: or(&spec.site_name, "cloudxdsite"),
-        }
-    }
-}
-
-impl SimulatedStore {
-    fn of(spec: &StoreSpec, host: &Url) -> Self {
-        let user =
-            |user: &StoreUserSpec| (user.name.clone(), SecretString::from(user.password.expose()));
-        let users: Vec<_> = spec.users.iter().map(user).collect();
-        let (username, password) = users.first().cloned().unwrap_or_default();
-        let mut url = host.clone();
-        url.set_path(&format!("/Citrix/{}", spec.path));
-        Self {
-            name: spec.name.clone(),
-            url,
-            username,
-            password,
-            methods: spec.methods.clone(),
-            users,
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod faults;
 mod machines;
 mod settings;
 mod state;
+mod store_state;
 mod stores;
 
 use std::sync::Arc;

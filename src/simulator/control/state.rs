@@ -71,7 +71,7 @@ pub(super) async fn counters(State(inner): Shared) -> Answer {
         json!({
             "requests": world.log.counts(),
             "powerActions": power,
-            "stores": super::stores::counters(world),
+            "stores": super::store_state::counters(world),
         })
     }))
 }
@@ -139,7 +139,7 @@ fn describe(world: &mut World) -> Value {
         "regions": regions,
         "customers": customers,
         "storefront": { "state": mode_words(world.storefront.mode) },
-        "stores": super::stores::all(world),
+        "stores": super::store_state::all(world),
         "faults": super::faults::shown(world),
         "totalRequests": world.log.total(),
         "settings": world.settings,

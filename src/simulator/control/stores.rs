@@ -4,12 +4,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::Inner;
 use super::super::scenario::{PowerOffSpec, Secret};
-use super::super::storefront::{Power, REASONS, Realm, Rejection, Resource, Store, User};
+use super::super::storefront::{Power, REASONS, Realm, Rejection, Resource};
 use super::super::world::World;
+use super::store_state::{all, resource, store, user};
 use super::{Answer, Shared, done, either, read, refused};
 
 pub(super) async fn list(State(inner): Shared) -> Answer {
@@ -124,7 +125,7 @@ pub(super) async fn show_resource(
 struct ResourceChange {
     /// One or several next outcomes; null forgets those that are waiting.
     #[serde(deserialize_with = "present")]
-    power_off: Option<Option<PowerOffChange>>,
+    power_off: Option<NextPowerOffs>,
     enabled: Option<bool>,
     hidden: Option<bool>,
     can_power_off: Option<bool>,
@@ -138,8 +139,9 @@ struct ResourceChange {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum PowerOffChange {
-    One(PowerOffSpec),
+enum NextPowerOffs {
+    None(()),
+    One(Box<PowerOffSpec>),
     Several(Vec<PowerOffSpec>),
 }
 
@@ -164,9 +166,9 @@ pub(super) async fn change_resource(
         }
         match change.power_off {
             None => {}
-            Some(None) => known.next.clear(),
-            Some(Some(PowerOffChange::One(next))) => known.next.push_back(next),
-            Some(Some(PowerOffChange::Several(all))) => known.next.extend(all),
+            Some(NextPowerOffs::None(())) => known.next.clear(),
+            Some(NextPowerOffs::One(next)) => known.next.push_back(*next),
+            Some(NextPowerOffs::Several(all)) => known.next.extend(all),
         }
         known.next.truncate(MAX_NEXT);
         known.enabled = change.enabled.unwrap_or(known.enabled);
@@ -183,91 +185,6 @@ pub(super) async fn change_resource(
             }
         }
         Ok(done(resource(known)))
-    })
-}
-
-/// Every store, for the state of everything.
-pub(super) fn all(world: &World) -> Value {
-    world.storefront.stores.iter().map(store).collect()
-}
-
-/// What clients did, by store.
-pub(super) fn counters(world: &World) -> Value {
-    let mut counters = json!({});
-    for store in &world.storefront.stores {
-        let counts = &store.counts;
-        let mut resources = json!({});
-        for resource in store.resources.iter().filter(|resource| resource.posts > 0) {
-            resources[resource.id.as_str()] =
-                json!({ "powerOffPosts": resource.posts, "powerOffsApplied": resource.applied });
-        }
-        counters[store.name.as_str()] = json!({
-            "listings": counts.listings,
-            "subscriptionsCreated": counts.subscriptions_created,
-            "primaryTokens": counts.primary_tokens,
-            "serviceTokens": counts.service_tokens,
-            "passwordChecks": counts.password_checks,
-            "resources": resources,
-        });
-    }
-    counters
-}
-
-fn store(store: &Store) -> Value {
-    json!({
-        "name": store.name,
-        "path": format!("/Citrix/{}", store.path),
-        "authPath": format!("/Citrix/{}", store.auth_path),
-        "methods": store.methods,
-        "trusted": store.trusted,
-        "farmsDown": store.farms_down,
-        "deadLocationFirst": store.dead_location_first,
-        "primaryTokenSeconds": store.primary_token_seconds,
-        "serviceTokenSeconds": store.service_token_seconds,
-        "rejections": store.rejections.iter().map(|next| json!({
-            "at": if next.realm == Realm::Tokens { "auth" } else { "store" },
-            "reason": next.reason,
-            "times": next.times,
-        })).collect::<Vec<_>>(),
-        "users": store.users.iter().map(user).collect::<Vec<_>>(),
-        "resources": store.resources.iter().map(resource).collect::<Vec<_>>(),
-    })
-}
-
-fn user(user: &User) -> Value {
-    json!({
-        "name": user.name,
-        "passwordExpired": user.password_expired,
-        "passwordExpiresSoon": user.password_expires_soon,
-        "locked": user.locked,
-        "locksAfter": user.locks_after,
-        "wrongPasswords": user.wrong_passwords,
-        "signIns": user.sign_ins,
-    })
-}
-
-fn resource(resource: &Resource) -> Value {
-    json!({
-        "id": resource.id,
-        "title": resource.title,
-        "type": resource.kind,
-        "farm": resource.farm,
-        "assignment": resource.assignment,
-        "enabled": resource.enabled,
-        "hidden": resource.hidden,
-        "canPowerOff": resource.can_power_off,
-        "supportsPowerOff": resource.supports_power_off,
-        "linkGeneration": resource.generation,
-        "machine": resource.machine.as_ref().map(|machine| json!({
-            "name": machine.name,
-            "powerState": machine.power.word(),
-            "inMaintenance": machine.in_maintenance,
-        })),
-        "nextPowerOffs": resource.next,
-        "alwaysPowerOff": resource.always,
-        "powerOffPosts": resource.posts,
-        "powerOffsApplied": resource.applied,
-        "lastClientName": resource.last_client_name,
     })
 }
 

@@ -1,4 +1,5 @@
-//! The endpoints documents: where each service is, without a token.
+//! The endpoints documents: where each service is, without a token. Sessions and discovery are
+//! named as a real server names them, and answer 404 here.
 
 use super::super::http::Request;
 use super::super::world::World;
@@ -31,7 +32,7 @@ pub(super) fn auth(world: &World, request: &Request, store: usize) -> Answer {
     let root = format!("{}/Citrix/{}", request.base, known.auth_path);
     let all: [(&str, &str, &[&str]); 3] = [
         ("Endpoints", "/endpoints/v1", &["endpoints"]),
-        ("TokenService", "/auth/v1/token", &["tokenIssue", "tokenRefresh", "tokenDestroy"]),
+        ("TokenService", "/auth/v1/token", &["tokenIssue", "tokenDestroy"]),
         ("TokenValidationService", "/auth/v1/token/validate", &["tokenValidation"]),
     ];
     document(request, &root, &all, known.capabilities)

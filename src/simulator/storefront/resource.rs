@@ -8,6 +8,7 @@ use super::super::world::{Event, World};
 
 /// One published resource.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of the control API")]
 pub(crate) struct Resource {
     /// `<farm>.<publisher id>`
     pub(crate) id: String,
