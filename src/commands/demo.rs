@@ -16,7 +16,7 @@ use crate::{
     app::{Addresses, App, Error, Options},
     auth::ApiKey,
     config::{Config, Environment, LoadOptions, Log, LogFormat},
-    simulator::{self, Simulator},
+    simulator::{self, Simulator, StoreMethod},
     telemetry,
 };
 
@@ -115,6 +115,22 @@ pub fn upstream_config(simulator: &Simulator) -> String {
             format!("region-{}", customer.region),
             customer.client_id,
             customer.client_secret.expose_secret(),
+        );
+    }
+    for store in simulator.stores() {
+        let method = match store.methods.first() {
+            Some(StoreMethod::ExplicitForms) => "explicit-forms",
+            Some(StoreMethod::HttpBasic) | None => "http-basic",
+        };
+        let _ = writeln!(
+            text,
+            "[stores.{name}]\nurl = {url:?}\nauth = {{ method = {method:?}, username = {:?}, \
+             password = {:?} }}\n\n[stores.{name}-users]\nurl = {url:?}\n\
+             auth = {{ method = \"caller\" }}\n",
+            store.username,
+            store.password.expose_secret(),
+            name = store.name,
+            url = store.url.as_str(),
         );
     }
     text

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::errors::{self, Parameters};
 use super::http::{Reply, Transaction};
+use super::storefront::Document;
 
 /// One rule as it is written to `POST /_sim/faults`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -44,6 +45,8 @@ pub struct FaultRule {
     pub huge_body: Option<u64>,
     /// Answer 429, the delay written in this form.
     pub rate_limit: Option<RateLimit>,
+    /// Write the XML of the right answer so; for `storefront` and `storeauth` only.
+    pub document: Option<Document>,
     /// The delay of `rateLimit`, 5 by default.
     pub seconds: Option<u32>,
 }
@@ -52,11 +55,11 @@ pub struct FaultRule {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct FaultMatch {
-    /// A region's name.
+    /// A region's name; `storefront` for the stores' server.
     pub region: Option<String>,
-    /// A customer's id or short name.
+    /// A customer's id or short name; a store's name for the stores' services.
     pub customer: Option<String>,
-    /// `token`, `registry`, `core`, `notifications` or `daas`.
+    /// `token`, `registry`, `core`, `notifications`, `daas`, `storefront` or `storeauth`.
     pub service: Option<String>,
     /// `GET`, ….
     pub method: Option<String>,
@@ -210,7 +213,7 @@ impl FaultRule {
     }
 
     fn ends(&self) -> bool {
-        self.endings() > 0 || self.cut_body.is_some()
+        self.endings() > 0 || self.cut_body.is_some() || self.document.is_some()
     }
 
     fn check(&self) -> Result<(), String> {
@@ -222,13 +225,17 @@ impl FaultRule {
         }
         if !self.ends() && self.latency_ms == 0 {
             return Err("the rule has no effect: give `latencyMs`, `status`, `hang`, `reset`, \
-                        `cutBody`, `garbage`, `hugeBody` or `rateLimit`"
+                        `cutBody`, `garbage`, `hugeBody`, `document` or `rateLimit`"
                 .into());
         }
         if let Some(status) = self.status.filter(|status| !(200..=599).contains(status)) {
             return Err(format!("`status` {status} is not between 200 and 599"));
         }
         let service = self.matches.service.as_deref();
+        let stores = service.is_some_and(|s| s.to_ascii_lowercase().starts_with("store"));
+        if self.document.is_some() && !stores {
+            return Err("`document` is for the services storefront and storeauth".into());
+        }
         if let Some(other) = service.filter(|s| !SERVICES.iter().any(|k| k.eq_ignore_ascii_case(s)))
         {
             return Err(format!("there is no service `{other}`: {}", SERVICES.join(", ")));
@@ -332,7 +339,7 @@ fn rate_limited(form: RateLimit, seconds: u32) -> Reply {
 }
 
 /// The services that a rule may name.
-pub(super) const SERVICES: [&str; 6] =
-    ["token", "registry", "core", "notifications", "daas", "other"];
+pub(super) const SERVICES: [&str; 8] =
+    ["token", "registry", "core", "notifications", "daas", "storefront", "storeauth", "other"];
 const MAX_RULES: usize = 1000;
 const MAX_LATENCY_MS: u64 = 600_000;

@@ -16,12 +16,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Inner, region};
+use super::{Inner, region, storefront};
 
 /// What answers on a listener.
 #[derive(Clone)]
 pub(super) enum Service {
     Region(Arc<Inner>, usize),
+    Stores(Arc<Inner>),
     Control(Router),
 }
 
@@ -164,6 +165,11 @@ async fn connection(stream: TcpStream, service: Service) {
         Service::Region(inner, at) => {
             let service =
                 service_fn(move |request| region::handle(Arc::clone(&inner), at, request));
+            builder.serve_connection(stream, service).await
+        }
+        Service::Stores(inner) => {
+            let service =
+                service_fn(move |request| storefront::handle(Arc::clone(&inner), request));
             builder.serve_connection(stream, service).await
         }
     };

@@ -125,7 +125,7 @@ pub(super) fn redacted(headers: &HeaderMap) -> Vec<(String, String)> {
 /// Keeps the scheme and replaces the credential by the start of its hash.
 fn hide(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
-    let ends = ["bearer=", "bearer ", "basic "]
+    let ends = ["bearer=", "bearer ", "basic ", "citrixauth "]
         .iter()
         .filter_map(|scheme| lower.find(scheme).map(|at| at + scheme.len()));
     let at = ends.max().unwrap_or_default();

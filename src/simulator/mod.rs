@@ -11,7 +11,8 @@
 //! `/cvadapis/…`, `/resourcelocations`, `/{customer}/resourcelocations`,
 //! `/{customer}/serviceStates`, `/{customer}/notifications/items`, `/notifications`,
 //! `/{customer}/ping`. One more listener has the control API under `/_sim`; `GET /_sim` describes
-//! it. With a fixed control port P the regions listen on P+1, P+2, … in the scenario's order.
+//! it. With a fixed control port P the regions listen on P+1, P+2, … in the scenario's order, and
+//! the server of the StoreFront stores, if there are any, on the port after them.
 //!
 //! # Time
 //!
@@ -38,6 +39,8 @@ mod region;
 mod route;
 mod scenario;
 mod settings;
+mod simulated;
+mod storefront;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -60,11 +63,14 @@ use url::Url;
 
 pub use faults::{FaultMatch, FaultRule, FaultStyle, RateLimit};
 pub use scenario::{
-    CatalogSpec, CredentialSpec, CustomerSpec, GenerateSpec, GroupSpec, LocationSpec, MachineSpec,
-    RegionSpec, Scenario, ScenarioError, Secret, ServiceStateSpec, SessionCountSpec, SessionSpec,
-    SleepingSiteSpec,
+    CatalogSpec, CredentialSpec, CustomerSpec, DomainField, GenerateSpec, GroupSpec, LinkForm,
+    LocationSpec, MachineSpec, PowerOffSpec, RegionSpec, Scenario, ScenarioError, Secret,
+    ServiceStateSpec, SessionCountSpec, SessionSpec, SleepingSiteSpec, StoreMachineSpec,
+    StoreMethod, StoreResourceSpec, StoreSpec, StoreUserSpec,
 };
 pub use settings::{Settings, Transitions, WrongRegion};
+pub use simulated::{SimulatedCustomer, SimulatedStore};
+pub use storefront::{Document, FailureShape};
 
 use clock::Clock;
 use listeners::{Port, Service};
@@ -113,27 +119,6 @@ pub struct Simulator {
     _stop: DropGuard,
 }
 
-/// A customer of the scenario with all that a client needs to know.
-#[derive(Clone, Debug)]
-pub struct SimulatedCustomer {
-    /// The short name.
-    pub name: String,
-    /// Citrix's customer id.
-    pub id: String,
-    /// What people read.
-    pub display_name: String,
-    /// The region's name.
-    pub region: String,
-    /// The first API client's id.
-    pub client_id: String,
-    /// The first API client's secret, as the scenario began.
-    pub client_secret: SecretString,
-    /// The id of its one site.
-    pub site_id: String,
-    /// The name of its one site.
-    pub site_name: String,
-}
-
 impl Simulator {
     /// Binds every listener and begins to answer.
     ///
@@ -151,14 +136,9 @@ impl Simulator {
         let control_address = control.local_addr()?;
         let mut bound = Vec::new();
         let mut regions = Vec::new();
-        for (position, spec) in (1_u16..).zip(specs) {
-            let port = match options.listen.port() {
-                0 => 0,
-                fixed => fixed.checked_add(position).ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::InvalidInput, "no port is left for the regions")
-                })?,
-            };
-            let listener = listeners::bind(SocketAddr::new(options.listen.ip(), port)).await?;
+        let mut positions = 1_u16..;
+        for (spec, position) in specs.iter().zip(&mut positions) {
+            let listener = listeners::bind(next_to(options.listen, position)?).await?;
             let address = listener.local_addr()?;
             regions.push(RegionInfo {
                 name: spec.name.clone(),
@@ -170,18 +150,32 @@ impl Simulator {
         }
         let ports = bound.iter().map(|listener| listener.local_addr().map(Port::new));
         let ports = ports.collect::<io::Result<Vec<_>>>()?;
+        let stores = match positions.next() {
+            Some(position) if !scenario.stores.is_empty() => {
+                Some(listeners::bind(next_to(options.listen, position)?).await?)
+            }
+            _ => None,
+        };
+        let store_port = match &stores {
+            Some(listener) => Some(Port::new(listener.local_addr()?)),
+            None => None,
+        };
         let root = CancellationToken::new();
         let world = fresh_world(&options, regions.clone());
         let inner = Arc::new(Inner {
             options,
             regions,
             ports,
+            store_port,
             root: root.clone(),
             world: Mutex::new(world),
         });
         for (at, listener) in bound.into_iter().enumerate() {
             let service = Service::Region(Arc::clone(&inner), at);
             inner.ports[at].serve(listener, service, &root).await;
+        }
+        if let (Some(listener), Some(port)) = (stores, &inner.store_port) {
+            port.serve(listener, Service::Stores(Arc::clone(&inner)), &root).await;
         }
         let router = control::router(Arc::clone(&inner));
         let port = Port::new(control_address);
@@ -214,6 +208,19 @@ impl Simulator {
     /// One customer by short name.
     pub fn customer(&self, name: &str) -> Option<SimulatedCustomer> {
         self.customers().into_iter().find(|customer| customer.name == name)
+    }
+
+    /// Every store, in the scenario's order.
+    pub fn stores(&self) -> Vec<SimulatedStore> {
+        let Some(port) = &self.inner.store_port else { return Vec::new() };
+        let host = local_url(port.address);
+        let specs = self.inner.options.scenario.stores.iter();
+        specs.map(|spec| SimulatedStore::of(spec, &host)).collect()
+    }
+
+    /// One store by name.
+    pub fn store(&self, name: &str) -> Option<SimulatedStore> {
+        self.stores().into_iter().find(|store| store.name == name)
     }
 
     /// Moves the simulated clock.
@@ -258,7 +265,7 @@ impl Simulator {
     pub async fn shutdown(self) {
         self.inner.root.cancel();
         self.control.closed().await;
-        for port in &self.inner.ports {
+        for port in self.inner.ports.iter().chain(&self.inner.store_port) {
             port.closed().await;
         }
     }
@@ -270,24 +277,6 @@ impl fmt::Debug for Simulator {
     }
 }
 
-impl SimulatedCustomer {
-    fn of(spec: &CustomerSpec) -> Self {
-        let or = |given: &str, default: &str| {
-            if given.is_empty() { default.to_owned() } else { given.to_owned() }
-        };
-        Self {
-            name: spec.name.clone(),
-            id: spec.id.clone(),
-            display_name: or(&spec.display_name, &spec.name),
-            region: spec.region.clone(),
-            client_id: spec.effective_client_id(),
-            client_secret: SecretString::from(spec.effective_client_secret().expose()),
-            site_id: spec.effective_site_id(),
-            site_name: or(&spec.site_name, "cloudxdsite"),
-        }
-    }
-}
-
 /// What the listeners share.
 #[derive(Debug)]
 struct Inner {
@@ -295,6 +284,8 @@ struct Inner {
     /// As they were at the start.
     regions: Vec<RegionInfo>,
     ports: Vec<Port>,
+    /// The server of the stores, when there are any.
+    store_port: Option<Port>,
     root: CancellationToken,
     world: Mutex<World>,
 }
@@ -308,19 +299,29 @@ impl Inner {
         look(&mut world)
     }
 
-    /// Lets a region go down or come back; false when there is none of this name.
+    /// Lets a region go down or come back; false when there is none of this name. The stores'
+    /// server is called `storefront`.
     async fn set_mode(self: &Arc<Self>, name: &str, mode: Mode) -> io::Result<bool> {
+        if let (Some(port), storefront::LISTENER) = (&self.store_port, name) {
+            self.with(|world| world.storefront.mode = mode);
+            let service = Service::Stores(Arc::clone(self));
+            self.switch(port, service, mode).await?;
+            return Ok(true);
+        }
         let Some(at) = self.regions.iter().position(|region| region.name == name) else {
             return Ok(false);
         };
         self.with(|world| world.regions[at].mode = mode);
-        if mode == Mode::Refuse {
-            self.ports[at].refuse().await?;
-        } else {
-            let service = Service::Region(Arc::clone(self), at);
-            self.ports[at].accept(service, &self.root).await?;
-        }
+        let service = Service::Region(Arc::clone(self), at);
+        self.switch(&self.ports[at], service, mode).await?;
         Ok(true)
+    }
+
+    async fn switch(&self, port: &Port, service: Service, mode: Mode) -> io::Result<()> {
+        match mode {
+            Mode::Refuse => port.refuse().await,
+            _ => port.accept(service, &self.root).await,
+        }
     }
 
     /// Back to the beginning.
@@ -330,8 +331,20 @@ impl Inner {
         for region in &self.regions {
             self.set_mode(&region.name, Mode::Up).await?;
         }
+        self.set_mode(storefront::LISTENER, Mode::Up).await?;
         Ok(())
     }
+}
+
+/// The port `position` after the control API's, or a free one.
+fn next_to(listen: SocketAddr, position: u16) -> io::Result<SocketAddr> {
+    let port = match listen.port() {
+        0 => 0,
+        fixed => fixed.checked_add(position).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "no port is left for the regions")
+        })?,
+    };
+    Ok(SocketAddr::new(listen.ip(), port))
 }
 
 fn fresh_world(options: &Options, regions: Vec<RegionInfo>) -> World {

@@ -170,13 +170,13 @@ async fn go_wrong(
 }
 
 /// Nothing is answered until the other side gives up.
-async fn hang() -> Result<Response<Body>, Dropped> {
+pub(super) async fn hang() -> Result<Response<Body>, Dropped> {
     tokio::time::sleep(LONGEST_HANG).await;
     Err(Dropped)
 }
 
 /// Announces the whole body and closes after `sent` bytes of it.
-fn cut(reply: Reply, sent: usize, transaction: &str) -> Response<Body> {
+pub(super) fn cut(reply: Reply, sent: usize, transaction: &str) -> Response<Body> {
     let whole = reply.body.clone();
     let mut response = reply.into_response(transaction);
     let start = whole.slice(..sent.min(whole.len()));

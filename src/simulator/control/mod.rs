@@ -8,6 +8,8 @@ mod faults;
 mod machines;
 mod settings;
 mod state;
+mod store_state;
+mod stores;
 
 use std::sync::Arc;
 
@@ -43,6 +45,16 @@ pub(super) fn router(inner: Arc<Inner>) -> Router {
         .route("/_sim/time", get(settings::time).post(settings::advance))
         .route("/_sim/transitions", post(settings::step))
         .route("/_sim/customers/{customer}", get(customers::show).put(customers::change))
+        .route("/_sim/stores", get(stores::list))
+        .route("/_sim/stores/{store}", get(stores::show).patch(stores::change))
+        .route(
+            "/_sim/stores/{store}/users/{user}",
+            get(stores::show_user).patch(stores::change_user),
+        )
+        .route(
+            "/_sim/stores/{store}/resources/{resource}",
+            get(stores::show_resource).patch(stores::change_resource),
+        )
         .route("/_sim/machines/{customer}", get(machines::list))
         .route("/_sim/machines/{customer}/{machine}", get(machines::show).patch(machines::change))
         .route("/_sim/machines/{customer}/{machine}/sessions", post(machines::add_session))

@@ -68,7 +68,11 @@ pub(super) async fn counters(State(inner): Shared) -> Answer {
             let (customer, name) = owner.unwrap_or_default();
             power[id] = json!({ "customer": customer, "name": name, "actions": actions });
         }
-        json!({ "requests": world.log.counts(), "powerActions": power })
+        json!({
+            "requests": world.log.counts(),
+            "powerActions": power,
+            "stores": super::store_state::counters(world),
+        })
     }))
 }
 
@@ -134,6 +138,8 @@ fn describe(world: &mut World) -> Value {
         "pendingTransitions": world.pending_events(),
         "regions": regions,
         "customers": customers,
+        "storefront": { "state": mode_words(world.storefront.mode) },
+        "stores": super::store_state::all(world),
         "faults": super::faults::shown(world),
         "totalRequests": world.log.total(),
         "settings": world.settings,

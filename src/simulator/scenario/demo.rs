@@ -2,11 +2,13 @@
 
 use super::{
     CatalogSpec, CustomerSpec, GroupSpec, LocationSpec, MachineSpec, Scenario, ServiceStateSpec,
-    SessionCountSpec, SessionSpec,
+    SessionCountSpec, SessionSpec, store_demo,
 };
 
 pub(super) fn scenario() -> Scenario {
-    Scenario::with_regions(["us", "eu"]).customer(acme()).customer(globex()).customer(contoso())
+    let scenario = Scenario::with_regions(["us", "eu"]);
+    let scenario = scenario.customer(acme()).customer(globex()).customer(contoso());
+    store_demo::stores().into_iter().fold(scenario, Scenario::store)
 }
 
 fn acme() -> CustomerSpec {

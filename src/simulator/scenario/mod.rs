@@ -24,11 +24,17 @@
 
 mod demo;
 mod spec;
+mod store_demo;
+mod store_spec;
 mod validate;
 
 pub use spec::{
     CatalogSpec, CredentialSpec, CustomerSpec, GenerateSpec, GroupSpec, LocationSpec, MachineSpec,
     RegionSpec, Secret, ServiceStateSpec, SessionCountSpec, SessionSpec, SleepingSiteSpec,
+};
+pub use store_spec::{
+    DomainField, LinkForm, PowerOffSpec, StoreMachineSpec, StoreMethod, StoreResourceSpec,
+    StoreSpec, StoreUserSpec,
 };
 pub(super) use validate::{
     ALLOCATION_TYPE, FAULT_STATE, MACHINE_TYPE, POWER_ACTIONS, POWER_STATE, PROVISIONING_TYPE,
@@ -45,6 +51,8 @@ pub struct Scenario {
     pub regions: Vec<RegionSpec>,
     /// Every customer with one DaaS site that answers.
     pub customers: Vec<CustomerSpec>,
+    /// StoreFront stores, all on one listener of their own; none means no listener.
+    pub stores: Vec<StoreSpec>,
 }
 
 /// Why a scenario cannot be used.
@@ -72,13 +80,20 @@ impl Scenario {
     #[must_use]
     pub fn with_regions<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let regions = names.into_iter().map(RegionSpec::named).collect();
-        Self { regions, customers: Vec::new() }
+        Self { regions, ..Self::default() }
     }
 
     /// Adds one customer.
     #[must_use]
     pub fn customer(mut self, customer: CustomerSpec) -> Self {
         self.customers.push(customer);
+        self
+    }
+
+    /// Adds one StoreFront store.
+    #[must_use]
+    pub fn store(mut self, store: StoreSpec) -> Self {
+        self.stores.push(store);
         self
     }
 
@@ -107,7 +122,7 @@ impl Scenario {
             .customer(CustomerSpec::new("acme", "abcd1024xyz", "us").catalog(catalog))
     }
 
-    /// The built-in world: two regions, three customers, five catalogs, 240 machines.
+    /// The built-in world: two regions, three customers, five catalogs, 240 machines, three stores.
     #[must_use]
     pub fn demo() -> Self {
         demo::scenario()

@@ -55,3 +55,23 @@ fn the_session_count_has_four_spellings() {
     ];
     assert_eq!(counts, expected);
 }
+
+#[test]
+fn stores_are_read_from_a_file_and_checked() {
+    let file = |auth: &str, user: &str| {
+        format!(
+            r#"{{ "stores": [ {{ "name": "lab", "path": "Lab", "authPath": "{auth}",
+                "methods": ["explicit-forms"], "domainField": "text",
+                "users": [ {{ "name": "{user}", "password": "demo", "locksAfter": 3 }} ],
+                "resources": [ {{ "publisherId": "Desk $S1-1", "links": "host-relative",
+                    "machine": {{ "name": "DESK-1" }},
+                    "powerOff": {{ "errorId": "timed-out", "shape": "nested" }} }} ] }} ] }}"#
+        )
+    };
+    let read = Scenario::from_json(&file("LabLogon", "LAB\\\\mira")).unwrap();
+    assert_eq!(read.stores[0].resources[0].id(), "Farm1.Desk $S1-1");
+    let same = Scenario::from_json(&file("lab", "LAB\\\\mira")).unwrap_err();
+    assert!(same.to_string().contains("path `lab` is odd or there twice"), "{same}");
+    let bare = Scenario::from_json(&file("LabLogon", "mira")).unwrap_err();
+    assert!(bare.to_string().contains("no DOMAIN\\user"), "{bare}");
+}

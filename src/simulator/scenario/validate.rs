@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{CatalogSpec, CustomerSpec, MachineSpec, Scenario, ScenarioError};
+use super::{CatalogSpec, CustomerSpec, MachineSpec, Scenario, ScenarioError, StoreSpec};
 
 impl Scenario {
     /// Checks names, references and values.
@@ -40,7 +40,7 @@ impl Scenario {
                 }
             }
         }
-        Ok(())
+        check_stores(&self.stores)
     }
 }
 
@@ -127,6 +127,43 @@ fn check_machine(customer: &str, machine: &MachineSpec) -> Result<(), ScenarioEr
         known(&SESSION_STATE, &session.state).ok_or_else(|| at("session state", &session.state))?;
         if !(session.started_hours_ago.is_finite() && session.state_changed_hours_ago.is_finite()) {
             return Err(at("session age", "infinite"));
+        }
+    }
+    Ok(())
+}
+
+fn check_stores(stores: &[StoreSpec]) -> Result<(), ScenarioError> {
+    let mut names = HashSet::new();
+    let mut paths = HashSet::new();
+    for store in stores {
+        let name = &store.name;
+        if name.is_empty() || !names.insert(name.to_lowercase()) {
+            return Err(wrong(format!("store `{name}` is empty or there twice")));
+        }
+        for path in [&store.path, &store.auth_path] {
+            let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+            if path.is_empty() || !plain || !paths.insert(path.to_lowercase()) {
+                return Err(wrong(format!("store `{name}`: path `{path}` is odd or there twice")));
+            }
+        }
+        let mut users = HashSet::new();
+        for user in &store.users {
+            if !user.name.contains('\\') || !users.insert(user.name.to_lowercase()) {
+                let user = &user.name;
+                return Err(wrong(format!(
+                    "store `{name}`: user `{user}` is no DOMAIN\\user or there twice"
+                )));
+            }
+        }
+        if users.is_empty() {
+            return Err(wrong(format!("store `{name}` needs a user")));
+        }
+        let mut ids = HashSet::new();
+        for resource in &store.resources {
+            let id = resource.id();
+            if resource.publisher_id.is_empty() || !ids.insert(id.clone()) {
+                return Err(wrong(format!("store `{name}`: resource `{id}` is there twice")));
+            }
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ mod power;
 mod regions;
 mod search;
 mod sessions;
+mod storefront;
 mod tokens;
 
 use jiff::Timestamp;

@@ -1,5 +1,6 @@
 //! What happens later.
 
+use super::super::storefront::Power;
 use super::power::Step;
 use super::{Status, World};
 
@@ -14,6 +15,8 @@ pub(crate) enum Event {
     Job { customer: usize, id: String, to: Status },
     /// A frozen site is awake.
     Thaw { customer: usize },
+    /// The machine of a store's resource has arrived in a state.
+    StoreMachine { store: usize, resource: usize, run: u32, to: Power },
 }
 
 impl World {
@@ -28,6 +31,9 @@ impl World {
                 }
             }
             Event::Job { customer, id, to } => self.job_step(customer, &id, to, now),
+            Event::StoreMachine { store, resource, run, to } => {
+                self.store_machine_step(store, resource, run, to);
+            }
             Event::Thaw { customer } => {
                 if let Some(customer) = self.customers.get_mut(customer) {
                     customer.frozen = false;

@@ -27,6 +27,7 @@ use super::clock::Clock;
 use super::faults::Faults;
 use super::log::RequestLog;
 use super::settings::{Settings, Transitions};
+use super::storefront::StoreHost;
 use super::{Scenario, ids};
 
 /// The whole simulated cloud.
@@ -38,6 +39,8 @@ pub(super) struct World {
     pub(super) customers: Vec<Customer>,
     pub(super) faults: Faults,
     pub(super) log: RequestLog,
+    /// The server of the stores, apart from every customer.
+    pub(super) storefront: StoreHost,
     /// Customer index by id and by short name, in lower case.
     by_name: HashMap<String, usize>,
     tokens: HashMap<String, Token>,
@@ -88,6 +91,7 @@ impl World {
             customers,
             faults: Faults::default(),
             log: RequestLog::default(),
+            storefront: StoreHost::of(scenario),
             by_name,
             tokens: HashMap::new(),
             events: BTreeMap::new(),
