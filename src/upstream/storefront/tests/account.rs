@@ -121,9 +121,12 @@ async fn reasons_without_a_remedy_end_the_call() {
 async fn one_wrong_password_quarantines_the_account_until_it_changes() {
     for forms in [false, true] {
         let fake = FakeStore::start().await;
-        let auth = |password: &str| match forms {
-            true => StoreAuth::ExplicitForms(account(password)),
-            false => StoreAuth::HttpBasic(account(password)),
+        let auth = |password: &str| {
+            if forms {
+                StoreAuth::ExplicitForms(account(password))
+            } else {
+                StoreAuth::HttpBasic(account(password))
+            }
         };
         fake.change(|settings| settings.password = "another");
         let store = fake.store(auth(PASSWORD));

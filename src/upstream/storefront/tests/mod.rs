@@ -4,7 +4,7 @@ mod power_off;
 mod stub;
 mod wire;
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use self::stub::FakeStore;
 use super::{Access, PowerOffLink, Resources};
@@ -32,7 +32,7 @@ fn described(error: &Error) -> String {
     let mut text = format!("{error} {error:?}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        text.push_str(&format!(" {error} {error:?}"));
+        let _ = write!(text, " {error} {error:?}");
         cause = error.source();
     }
     text

@@ -202,14 +202,15 @@ fn answer(seen: &Seen, settings: &mut Settings, count: &AtomicUsize) -> Answer {
         "/Citrix/Store/resources/v2/RmFy-/poweroff" => power_off_reply("status=\"success\"", ""),
         "/Citrix/StoreAuth/auth/v1/token" => token_response("service", count, settings),
         "/Citrix/StoreAuth/auth/v1/protocols" => {
-            let choices: String = settings.protocols.iter().map(|name| format!(
+            let choices: Vec<_> = settings.protocols.iter().map(|name| format!(
                 "<choice><protocol>{name}</protocol><location>\n {base}/Citrix/StoreAuth/{name}/Start\n</location></choice>"
             )).collect();
             xml(
                 300,
                 "",
                 &format!(
-                    "<requesttokenchoices xmlns=\"http://citrix.com/delivery-services/1-0/auth/requesttokenchoices\"><choices>{choices}</choices></requesttokenchoices>"
+                    "<requesttokenchoices xmlns=\"http://citrix.com/delivery-services/1-0/auth/requesttokenchoices\"><choices>{}</choices></requesttokenchoices>",
+                    choices.concat()
                 ),
             )
         }
