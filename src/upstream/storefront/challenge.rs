@@ -189,12 +189,11 @@ fn scan(text: &str) -> Vec<(&str, &str)> {
             continue;
         };
         let value = value.trim_start();
-        let (value, after) = match value.strip_prefix('"') {
-            Some(inner) => inner.split_once('"').unwrap_or((inner, "")),
-            None => {
-                let end = value.find(|c: char| c.is_whitespace() || c == ',');
-                value.split_at(end.unwrap_or(value.len()))
-            }
+        let (value, after) = if let Some(inner) = value.strip_prefix('"') {
+            inner.split_once('"').unwrap_or((inner, ""))
+        } else {
+            let end = value.find(|c: char| c.is_whitespace() || c == ',');
+            value.split_at(end.unwrap_or(value.len()))
         };
         found.push((key, value));
         rest = after;

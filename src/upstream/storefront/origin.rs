@@ -18,6 +18,9 @@ pub(super) fn same_host(link: &str, document: &Url) -> Option<Url> {
 /// out.
 pub(super) fn form_target(link: &str, document: &Url) -> Option<Url> {
     let link = link.trim();
+    if link.is_empty() {
+        return None;
+    }
     let absolute = link.starts_with('/') || Url::parse(link).is_ok();
     if absolute { same_origin(link, document) } else { same_origin(&format!("/{link}"), document) }
 }

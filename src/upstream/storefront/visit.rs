@@ -137,15 +137,15 @@ impl Visit {
             let failure = Failure::new(ErrorKind::Malformed, reason);
             error(origin, Failure { message: Some(reason.to_owned()), ..failure })
         };
-        let list = self.list_url(ctx).await.map_err(|failure| error(origin, failure))?;
-        let url = link.resolve(&list).ok_or_else(|| {
+        let list_url = self.list_url(ctx).await.map_err(|failure| error(origin, failure))?;
+        let url = link.resolve(&list_url).ok_or_else(|| {
             malformed("the power-off link leads to another origin than the store's")
         })?;
         let body = power_off::write_request(client_name)
             .map_err(|_| malformed("the client name cannot be written"))?;
         let request = Request::post(url.clone(), power_off::ACCEPT, power_off::CONTENT_TYPE, body);
         let answer = self.send(ctx, origin, &url, &request, power_off::MAX_BYTES).await;
-        let answer = answer.map_err(|lost| match lost {
+        let answer = answer.map_err(|end| match end {
             // Refused for its token, it did nothing.
             Lost::Token(failure) => error(origin, failure),
             Lost::Request(lost) => {
@@ -214,9 +214,9 @@ impl Visit {
             if answer.status != StatusCode::UNAUTHORIZED {
                 return Ok(answer);
             }
-            let challenge = self.answerable(wallet, &answer).map_err(Lost::Token)?;
+            let challenge = answerable(wallet, &answer).map_err(Lost::Token)?;
             if lease.is_some() && std::mem::replace(&mut replaced, true) {
-                return Err(Lost::Token(self.rejected(wallet, &challenge)));
+                return Err(Lost::Token(rejected(wallet, &challenge)));
             }
             tracing::debug!(
                 operation = origin.operation,
@@ -226,34 +226,6 @@ impl Visit {
             );
             let next = wallet.obtain(challenge, url, lease.as_ref(), ctx.deadline).await;
             lease = Some(next.map_err(Lost::Token)?);
-        }
-    }
-
-    /// The challenge, if a token can answer it.
-    fn answerable(&self, wallet: &Wallet, answer: &Answer) -> Result<Challenge, Failure> {
-        let Some(challenge) = Challenge::of(&answer.headers) else {
-            let reason = "the store refuses without a CitrixAuth challenge";
-            return Err(Failure::new(ErrorKind::Malformed, reason));
-        };
-        match challenge.reason.remedy() {
-            Remedy::NewToken | Remedy::OtherAudience | Remedy::SignIn => Ok(challenge),
-            _ if !wallet.is_account() => Err(no_session().code(challenge.reason.as_str())),
-            Remedy::GiveUp => Err(wallet::give_up(&challenge)),
-            Remedy::GiveUpAccount => {
-                let reason = "the account is locked or not valid";
-                let failure = Failure::new(ErrorKind::SignInRefused, reason);
-                Err(wallet.quarantine(failure.code(challenge.reason.as_str())))
-            }
-        }
-    }
-
-    /// A second token was refused.
-    fn rejected(&self, wallet: &Wallet, challenge: &Challenge) -> Failure {
-        if wallet.is_account() {
-            wallet.rejected();
-            wallet::give_up(challenge)
-        } else {
-            no_session().code(challenge.reason.as_str())
         }
     }
 
@@ -363,6 +335,34 @@ impl Visit {
 impl fmt::Debug for Visit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Visit").field("store", &self.store.config.name).finish_non_exhaustive()
+    }
+}
+
+/// The challenge, if a token can answer it.
+fn answerable(wallet: &Wallet, answer: &Answer) -> Result<Challenge, Failure> {
+    let Some(challenge) = Challenge::of(&answer.headers) else {
+        let reason = "the store refuses without a CitrixAuth challenge";
+        return Err(Failure::new(ErrorKind::Malformed, reason));
+    };
+    match challenge.reason.remedy() {
+        Remedy::NewToken | Remedy::OtherAudience | Remedy::SignIn => Ok(challenge),
+        _ if !wallet.is_account() => Err(no_session().code(challenge.reason.as_str())),
+        Remedy::GiveUp => Err(wallet::give_up(&challenge)),
+        Remedy::GiveUpAccount => {
+            let reason = "the account is locked or not valid";
+            let failure = Failure::new(ErrorKind::SignInRefused, reason);
+            Err(wallet.quarantine(failure.code(challenge.reason.as_str())))
+        }
+    }
+}
+
+/// A second token was refused.
+fn rejected(wallet: &Wallet, challenge: &Challenge) -> Failure {
+    if wallet.is_account() {
+        wallet.rejected();
+        wallet::give_up(challenge)
+    } else {
+        no_session().code(challenge.reason.as_str())
     }
 }
 

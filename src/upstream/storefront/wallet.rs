@@ -239,7 +239,7 @@ impl Wallet {
                     return Ok(self.keep(space.clone(), root, issued, primary));
                 }
                 Err(error) if matches!(error.kind, ErrorKind::Unavailable { .. }) => {
-                    failure = error
+                    failure = error;
                 }
                 Err(error) => return Err(error),
             }
@@ -411,8 +411,8 @@ impl Wallet {
                 }
             }
         }
-        let result = result.as_ref().map(Lease::clone);
-        let result = result.map_err(|failure| state.as_seen(failure.clone(), self.is_account()));
+        let result = result.clone();
+        let result = result.map_err(|failure| state.as_seen(failure, self.is_account()));
         state.last = Some((state.count, space.clone(), result));
     }
 

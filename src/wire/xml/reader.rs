@@ -35,9 +35,8 @@ pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Document<'a>, Error
     let mut builder = Builder::new(limits);
     loop {
         let before = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-        let event = match reader.read_event() {
-            Ok(event) => event,
-            Err(_) => return Err(Error::Malformed { what: "the markup is broken", at: before }),
+        let Ok(event) = reader.read_event() else {
+            return Err(Error::Malformed { what: "the markup is broken", at: before });
         };
         let done = matches!(event, Event::Eof);
         let after = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);

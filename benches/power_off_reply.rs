@@ -1,0 +1,37 @@
+//! What reading a power-off reply costs: `cargo bench --bench power_off_reply`.
+
+use cwsgate::upstream::storefront::{PowerOffOutcome, read_reply};
+use divan::{Bencher, black_box, counter::BytesCount};
+
+const SUCCESS: &str = r#"<?xml version="1.0"?>
+<machinepoweroff xmlns="http://citrix.com/delivery-services/1-0/machinepoweroff"
+        status="success">
+</machinepoweroff>
+"#;
+
+const FAILURE: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<machinepoweroff xmlns="http://citrix.com/delivery-services/1-0/machinepoweroff" status="failure">
+  <errorid>operation-in-progress</errorid>
+</machinepoweroff>
+"#;
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = [SUCCESS, FAILURE])]
+fn reading(bencher: Bencher<'_, '_>, reply: &str) {
+    bencher
+        .counter(BytesCount::of_str(reply))
+        .bench(|| read_reply(black_box(reply.as_bytes())).expect("the reply is well-formed"));
+}
+
+/// A reply that is refused at its document type.
+#[divan::bench]
+fn refusing(bencher: Bencher<'_, '_>) {
+    let hostile = format!("<!DOCTYPE m [<!ENTITY a \"{}\">]>{SUCCESS}", "x".repeat(1000));
+    bencher.bench(|| {
+        let read: Result<PowerOffOutcome, _> = read_reply(black_box(hostile.as_bytes()));
+        read.is_err()
+    });
+}
