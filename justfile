@@ -21,7 +21,7 @@ test *filter:
 
 # Build the documentation of all rooms
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --document-private-items
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --lib --document-private-items
 
 # Check licences, bans and sources of the dependencies
 deny:

@@ -54,7 +54,7 @@ pub(super) fn show_duration(value: Duration) -> String {
     }
 }
 
-/// Writes a size so that [`bytes`] reads it: in its largest whole unit.
+/// Writes a size so that [`bytes()`] reads it: in its largest whole unit.
 pub(super) fn show_bytes(value: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let fits = |(size, _): &(u64, &str)| value >= *size && value.is_multiple_of(*size);

@@ -20,7 +20,7 @@ pub(crate) struct Customer {
     pub(crate) frozen: bool,
     pub(crate) locations: Vec<Location>,
     pub(crate) service_states: Vec<ServiceStateSpec>,
-    /// Newest first, at most [`MAX_NOTIFICATIONS`].
+    /// Newest first, at most `MAX_NOTIFICATIONS`.
     pub(crate) notifications: VecDeque<Value>,
     pub(crate) site: Site,
     /// Ids and names of further sites, which sleep.

@@ -1,9 +1,9 @@
 //! Tokens: one per credential, renewed before they end, asked for once however many callers wait.
 //!
-//! [`Tokens`] looks credentials up by [`Key`]; each [`Credential`] has one small task that asks
-//! the token service, and a [`State`](state::State) that decides and does no IO. Callers get a
-//! [`Lease`]: the token with the generation it is of, so that a refusal by a service drops that
-//! generation and no newer one.
+//! [`Tokens`] looks credentials up by [`Key`](key::Key). Each
+//! [`Credential`](credential::Credential) has one small task that asks the token service, and a
+//! [`State`](state::State) that decides and does no IO. Callers get a [`Lease`]: the token with the
+//! generation it is of, so that a refusal by a service drops that generation and no newer one.
 //!
 //! The life of a token is measured on the monotonic clock from before its request was sent, and a
 //! token is not used in the last part of its life, so an expired one is never sent.
