@@ -118,23 +118,26 @@ pub fn upstream_config(simulator: &Simulator) -> String {
         );
     }
     for store in simulator.stores() {
-        let method = match store.methods.first() {
-            Some(StoreMethod::ExplicitForms) => "explicit-forms",
-            Some(StoreMethod::HttpBasic) | None => "http-basic",
+        let auth = match store.methods.first() {
+            _ if store.name == USERS_STORE => "{ method = \"caller\" }".to_owned(),
+            method => format!(
+                "{{ method = {:?}, username = {:?}, password = {:?} }}",
+                match method {
+                    Some(StoreMethod::ExplicitForms) => "explicit-forms",
+                    Some(StoreMethod::HttpBasic) | None => "http-basic",
+                },
+                store.username,
+                store.password.expose_secret(),
+            ),
         };
-        let _ = writeln!(
-            text,
-            "[stores.{name}]\nurl = {url:?}\nauth = {{ method = {method:?}, username = {:?}, \
-             password = {:?} }}\n\n[stores.{name}-users]\nurl = {url:?}\n\
-             auth = {{ method = \"caller\" }}\n",
-            store.username,
-            store.password.expose_secret(),
-            name = store.name,
-            url = store.url.as_str(),
-        );
+        let (name, url) = (&store.name, store.url.as_str());
+        let _ = writeln!(text, "[stores.{name}]\nurl = {url:?}\nauth = {auth}\n");
     }
     text
 }
+
+/// The demo's store where each caller signs its own users in.
+const USERS_STORE: &str = "portal";
 
 fn gateway_config(listen: SocketAddr, simulator: &Simulator, key: &ApiKey) -> String {
     let admin = SocketAddr::new(listen.ip(), 0);
