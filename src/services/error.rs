@@ -128,7 +128,6 @@ impl Error {
         match self {
             Self::Denied(Denied::Invisible) | Self::NotFound => ProblemCode::NotFound,
             Self::Denied(Denied::Forbidden { .. }) => ProblemCode::PolicyDenied,
-            Self::Store { code, .. } => *code,
             Self::UnreadablePowerOff(_) => ProblemCode::UpstreamMalformed,
             Self::StoreIncomplete(_) => ProblemCode::UpstreamUnavailable,
             Self::StoreSessionExpired => ProblemCode::StoreSessionExpired,
@@ -140,7 +139,7 @@ impl Error {
             Self::MachineInUse { .. } => ProblemCode::MachineInUse,
             Self::Misconfigured { .. } => ProblemCode::CredentialQuarantined,
             Self::Upstream(error) => upstream_code(error.kind),
-            Self::FailedEarlier(code) | Self::Sources { code, .. } => *code,
+            Self::FailedEarlier(code) | Self::Sources { code, .. } | Self::Store { code, .. } => *code,
             Self::Internal => ProblemCode::Internal,
         }
     }
