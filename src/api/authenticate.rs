@@ -8,7 +8,7 @@ use axum::{
 };
 use tokio::time::Instant;
 
-use super::{ApiState, Deadlines, list::Format, problem::Problem};
+use super::{ApiState, Deadlines, format::Format, problem::Problem};
 use crate::{
     auth::{Credential, CredentialError, Refused},
     domain::{AppName, CallContext, ProblemCode, RequestId},

@@ -9,6 +9,7 @@ mod authenticate;
 mod docs;
 mod edge;
 mod extract;
+mod format;
 mod list;
 mod openapi;
 mod params;

@@ -139,7 +139,9 @@ impl Error {
             Self::MachineInUse { .. } => ProblemCode::MachineInUse,
             Self::Misconfigured { .. } => ProblemCode::CredentialQuarantined,
             Self::Upstream(error) => upstream_code(error.kind),
-            Self::FailedEarlier(code) | Self::Sources { code, .. } | Self::Store { code, .. } => *code,
+            Self::FailedEarlier(code) | Self::Sources { code, .. } | Self::Store { code, .. } => {
+                *code
+            }
             Self::Internal => ProblemCode::Internal,
         }
     }

@@ -1,37 +1,35 @@
 //! What all lists have in common: parameters, the envelope, streaming, links.
 
-use std::collections::BTreeSet;
+mod fields;
+mod ndjson;
 
-use async_stream::stream;
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::Body,
     extract::FromRequestParts,
-    http::{
-        HeaderMap, HeaderName, HeaderValue, Uri,
-        header::{self, ACCEPT},
-        request::Parts,
-    },
+    http::{HeaderName, HeaderValue, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use futures_util::{Stream, StreamExt, stream::BoxStream};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+pub(super) use self::fields::IDS;
+use self::{
+    fields::Fields,
+    ndjson::{end_line, item_line, ndjson, ndjson_response},
+};
 use super::{
     ApiState,
     extract::wildcard,
-    params::{FromQuery, from_query, property_names, suggestion},
+    format::Format,
+    params::{FromQuery, from_query, property_names},
     problem::Problem,
     views::{Addressed, CompletenessView, ItemView, ListView, SourceView},
 };
 use crate::{
     config::CustomerSelector,
     domain::{CallContext, Label, ProblemCode},
-    services::{
-        Completeness, Event, ListPage, Listing, Paging, Scope, SourceStatus, Verdict, Wildcard,
-    },
+    services::{Completeness, ListPage, Listing, Paging, Scope, SourceStatus, Verdict, Wildcard},
     telemetry::Metrics,
 };
 
@@ -69,15 +67,6 @@ pub(crate) enum Partial {
 }
 
 from_query!(ListParams);
-
-/// How a caller wants a list.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Format {
-    /// One JSON object.
-    Json,
-    /// One JSON object a line, as the items come.
-    Ndjson,
-}
 
 /// A list as it was asked for, with the filters `F` of its kind.
 pub(crate) struct List<F> {
@@ -140,7 +129,7 @@ impl<F> List<F> {
     {
         let mut known = property_names::<T>();
         known.extend(IDS.map(str::to_owned));
-        let fields = self.fields(&known)?;
+        let fields = Fields::chosen(&self.params.fields, &known)?;
         let verdict = match self.params.partial {
             Some(Partial::Deny) => Verdict::DenyPartial,
             Some(Partial::Allow) | None => Verdict::AllowPartial,
@@ -172,7 +161,7 @@ impl<F> List<F> {
     where
         V: PartialSchema + Serialize,
     {
-        let fields = self.fields(&property_names::<V>())?;
+        let fields = Fields::chosen(&self.params.fields, &property_names::<V>())?;
         if self.format == Format::Ndjson {
             let mut lines = Vec::new();
             for item in &items {
@@ -230,48 +219,6 @@ impl<F> List<F> {
         HeaderValue::try_from(format!("<{}?{}>; rel=\"next\"", self.uri.path(), query.finish()))
             .ok()
     }
-
-    fn fields(&self, known: &[String]) -> Result<Fields, Problem> {
-        let wanted: BTreeSet<String> = self
-            .params
-            .fields
-            .iter()
-            .flat_map(|list| list.split(','))
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-            .map(ToOwned::to_owned)
-            .collect();
-        if wanted.is_empty() {
-            return Ok(Fields(None));
-        }
-        for name in &wanted {
-            if !known.contains(name) {
-                let hint = suggestion(name, known.iter().map(String::as_str));
-                let detail = format!("items have no property {name:?}{hint}");
-                return Err(Problem::invalid_at("/fields", detail));
-            }
-        }
-        Ok(Fields(Some(wanted)))
-    }
-}
-
-impl Format {
-    /// The format that `Accept` prefers (RFC 9110, section 12.5.1); `None` if it rules out both.
-    pub(crate) fn wanted(headers: &HeaderMap) -> Option<Self> {
-        let mut stated = false;
-        let mut best: Option<(u16, Self)> = None;
-        for value in headers.get_all(ACCEPT) {
-            for range in value.to_str().unwrap_or_default().split(',') {
-                stated |= !range.trim().is_empty();
-                let Some((format, weight)) = media_range(range) else { continue };
-                // Equal weights: the first one that was named.
-                if weight > 0 && best.is_none_or(|(most, _)| weight > most) {
-                    best = Some((weight, format));
-                }
-            }
-        }
-        if stated { best.map(|(_, format)| format) } else { Some(Self::Json) }
-    }
 }
 
 impl CompletenessView {
@@ -284,112 +231,6 @@ impl CompletenessView {
     }
 }
 
-/// A stream that cannot go on; the caller sees that its last line is missing.
-#[derive(Debug, thiserror::Error)]
-#[error("the stream was cut off: {0}")]
-struct CutOff(String);
-
-/// Which properties of an item are shown.
-struct Fields(Option<BTreeSet<String>>);
-
-impl Fields {
-    fn all(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn keep(&self, item: &impl Serialize) -> Value {
-        let mut value = serde_json::to_value(item).unwrap_or_default();
-        if let (Some(wanted), Value::Object(object)) = (&self.0, &mut value) {
-            object.retain(|name, _| IDS.contains(&name.as_str()) || wanted.contains(name));
-        }
-        value
-    }
-}
-
-/// A line of a stream, with its kind.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum Line<'a, T> {
-    Item {
-        item: T,
-    },
-    Source {
-        source: &'a SourceView,
-    },
-    #[serde(rename_all = "camelCase")]
-    End {
-        completeness: CompletenessView,
-        next_page_token: Option<&'a str>,
-    },
-}
-
-/// A line that is no item.
-type NoItem<'a> = Line<'a, ()>;
-
-/// Streams a list. The answer begins with the first source that answers, so that a list that
-/// fails as a whole is still a problem document.
-async fn ndjson<T>(
-    listing: Listing<T>,
-    verdict: Verdict,
-    fields: Fields,
-    metrics: Metrics,
-) -> Result<Response, Problem>
-where
-    T: Addressed + Serialize + Send + 'static,
-{
-    let mut events = listing.into_events();
-    let mut held = Vec::new();
-    let mut sources = Vec::new();
-    loop {
-        let Some(event) = events.next().await else { break };
-        let answered = match &event {
-            Event::Source(source) => {
-                sources.push(source.clone());
-                source.error.is_none()
-            }
-            Event::Item(_) | Event::End(_) => true,
-        };
-        let ended = matches!(event, Event::End(_));
-        held.push(event);
-        if ended {
-            verdict.decide(std::mem::take(&mut sources))?;
-        }
-        if ended || (answered && verdict == Verdict::AllowPartial) {
-            break;
-        }
-    }
-    let events = futures_util::stream::iter(held).chain(events).boxed();
-    Ok(ndjson_response(Body::from_stream(lines(events, fields, metrics))))
-}
-
-fn lines<T>(
-    mut events: BoxStream<'static, Event<T>>,
-    fields: Fields,
-    metrics: Metrics,
-) -> impl Stream<Item = Result<Bytes, CutOff>>
-where
-    T: Addressed + Serialize + Send + 'static,
-{
-    stream! {
-        let mut sources = Vec::new();
-        while let Some(event) = events.next().await {
-            yield match event {
-                Event::Item(item) => item_line(&ItemView::from(item), &fields),
-                Event::Source(report) => {
-                    count(&metrics, report.status);
-                    let source = SourceView::from(report);
-                    let text = line(&NoItem::Source { source: &source });
-                    sources.push(source);
-                    text
-                }
-                Event::End(Ok(next)) => end_line(&sources, next.as_deref()),
-                // Without its last line the stream counts as cut off, which it is.
-                Event::End(Err(error)) => Err(CutOff(error.to_string())),
-            };
-        }
-    }
-}
-
 fn count(metrics: &Metrics, status: SourceStatus) {
     metrics.record_fanout_source(match status {
         SourceStatus::Ok => "ok",
@@ -397,29 +238,6 @@ fn count(metrics: &Metrics, status: SourceStatus) {
         SourceStatus::Failed => "failed",
         SourceStatus::Skipped => "skipped",
     });
-}
-
-fn item_line(item: &impl Serialize, fields: &Fields) -> Result<Bytes, CutOff> {
-    if fields.all() {
-        return line(&Line::Item { item });
-    }
-    line(&Line::Item { item: fields.keep(item) })
-}
-
-fn end_line(sources: &[SourceView], next: Option<&str>) -> Result<Bytes, CutOff> {
-    let completeness = CompletenessView::count(sources);
-    line(&NoItem::End { completeness, next_page_token: next })
-}
-
-fn line(line: &impl Serialize) -> Result<Bytes, CutOff> {
-    let mut text = serde_json::to_vec(line).map_err(|error| CutOff(error.to_string()))?;
-    text.push(b'\n');
-    Ok(text.into())
-}
-
-fn ndjson_response(body: Body) -> Response {
-    let headers = [(header::CONTENT_TYPE, NDJSON), (header::CACHE_CONTROL, "no-store")];
-    (headers, body).into_response()
 }
 
 /// JSON with its charset, which old PowerShell needs to read umlauts.
@@ -452,54 +270,13 @@ fn form_pairs(uri: &Uri) -> impl Iterator<Item = (String, String)> + '_ {
     url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned()
 }
 
-/// What a media range asks for, with its weight in thousandths.
-fn media_range(range: &str) -> Option<(Format, u16)> {
-    let mut parts = range.split(';').map(str::trim);
-    let format = match parts.next()?.to_ascii_lowercase().as_str() {
-        "application/x-ndjson" | "application/ndjson" => Format::Ndjson,
-        "application/json" | "application/problem+json" | "application/*" | "*/*" => Format::Json,
-        _ => return None,
-    };
-    let weight = parts
-        .filter_map(|parameter| parameter.strip_prefix("q="))
-        .find_map(|weight| weight.trim().parse::<f32>().ok())
-        .filter(|weight| (0.0..=1.0).contains(weight))
-        .unwrap_or(1.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the weight is between 0 and 1"
-    )]
-    Some((format, (weight * 1000.0) as u16))
-}
-
-/// Properties that `fields` never leaves out.
-pub(super) const IDS: [&str; 6] = ["self", "customer", "customerId", "region", "siteId", "id"];
-
 const COMPLETENESS: HeaderName = HeaderName::from_static("cwsgate-completeness");
-const NDJSON: &str = "application/x-ndjson; charset=utf-8";
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn wanted(accept: &str) -> Option<Format> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, accept.parse().unwrap());
-        Format::wanted(&headers)
-    }
-
-    #[test]
-    fn accept_chooses_the_format() {
-        assert_eq!(Format::wanted(&HeaderMap::new()), Some(Format::Json));
-        assert_eq!(wanted("application/x-ndjson"), Some(Format::Ndjson));
-        assert_eq!(wanted("application/x-ndjson;q=0.5, application/json"), Some(Format::Json));
-        assert_eq!(wanted("text/html, */*;q=0.8"), Some(Format::Json));
-        assert_eq!(wanted("text/html"), None);
-        assert_eq!(wanted("application/json;q=0"), None);
-    }
 
     #[test]
     fn a_page_token_is_bound_to_everything_but_the_size() {
