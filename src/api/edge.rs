@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{ProblemCode, RequestId},
-    telemetry::Metrics,
+    telemetry::{Metrics, known_method},
 };
 
 /// The outermost layer: request id in and out, refusals as problem documents, a panic as one
@@ -100,7 +100,7 @@ impl AccessLine {
             target: "cwsgate::access",
             duration_ms = millis(took),
             cwsgate.request_id = self.id.as_str(),
-            http.request.method = self.method.as_str(),
+            http.request.method = known_method(&self.method),
             http.route = route,
             http.response.status_code = response.status().as_u16(),
             cwsgate.app = app,

@@ -109,7 +109,7 @@ impl Server {
                     }
                     Err(error) if is_of_one_connection(&error) => {}
                     Err(error) => {
-                        tracing::warn!(%error, pause_ms = pause.as_millis(), "cannot accept");
+                        tracing::warn!(%error, pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "cannot accept");
                         tokio::select! {
                             () = shutdown.cancelled() => break,
                             () = sleep(pause) => {}

@@ -246,8 +246,8 @@ impl Drop for OpenConnection {
     }
 }
 
-/// The method as a label: a caller can make up as many methods as it likes.
-fn known_method(method: &Method) -> &'static str {
+/// The method as a label or field: a caller can make up as many methods as it likes.
+pub fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

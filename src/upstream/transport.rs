@@ -49,8 +49,8 @@ impl Transport {
         if let Err(error) = &result {
             tracing::debug!(
                 operation = call.operation,
-                region = customer.region.as_str(),
-                customer = customer.name.as_str(),
+                cwsgate.region = customer.region.as_str(),
+                cwsgate.customer = customer.name.as_str(),
                 http.response.status_code = error.status,
                 error.r#type = error.kind.code(),
                 "upstream call failed"

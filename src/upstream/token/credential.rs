@@ -120,8 +120,8 @@ impl Lease {
     pub(in crate::upstream) fn rejected(&self) {
         self.credential.shared.state().rejected(self.token.generation, Instant::now());
         tracing::warn!(
-            region = self.credential.shared.request.region.as_str(),
-            customer = self.credential.shared.request.customer.as_str(),
+            cwsgate.region = self.credential.shared.request.region.as_str(),
+            cwsgate.customer = self.credential.shared.request.customer.as_str(),
             "a service refused a token that had just been made"
         );
     }
