@@ -206,11 +206,16 @@ async fn nothing_is_sent_to_another_host() {
         let store = fake.basic();
         assert!(matches!(kind(&fake, &store).await, ErrorKind::TokenUnavailable { .. }), "{host}");
         assert_eq!(fake.lines("StoreAuth").len(), 0);
+        let why = fake.upstream.storefront.account_status(&store).last_error_reason;
+        assert_eq!(why.unwrap(), "the store names no token service on its own host");
     }
     let fake = FakeStore::start().await;
     let elsewhere = challenge("http://evil.test", "auth-realm", "notoken", "/p", "/t");
     fake.instead("auth/v1/token", vec![elsewhere]);
-    assert!(matches!(kind(&fake, &fake.basic()).await, ErrorKind::TokenUnavailable { .. }));
+    let store = fake.basic();
+    assert!(matches!(kind(&fake, &store).await, ErrorKind::TokenUnavailable { .. }));
+    let why = fake.upstream.storefront.account_status(&store).last_error_reason;
+    assert_eq!(why.unwrap(), "the token service names no place to sign in on its own host");
 }
 
 #[tokio::test]
