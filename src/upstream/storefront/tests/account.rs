@@ -227,6 +227,17 @@ async fn a_list_on_another_origin_is_not_asked() {
 }
 
 #[tokio::test]
+async fn a_long_list_is_read_and_one_beyond_the_bound_is_not() {
+    let fake = FakeStore::start().await;
+    let store = fake.basic();
+    let item = "<resource><id>x</id><title>Notepad</title></resource>";
+    fake.change(|settings| settings.list = super::stub::list("full", &item.repeat(10_000)));
+    assert_eq!(listed(&fake, &store).await.unwrap().items.len(), 10_001);
+    fake.change(|settings| settings.list = super::stub::list("full", &item.repeat(400_000)));
+    assert_eq!(kind(&fake, &store).await, ErrorKind::Malformed);
+}
+
+#[tokio::test]
 async fn a_store_without_an_endpoints_document_is_asked_at_the_documented_place() {
     let fake = FakeStore::start().await;
     fake.instead("endpoints", vec![with_headers(404, "", "")]);
