@@ -9,8 +9,8 @@ pub(super) fn is_char(c: char) -> bool {
 pub(super) fn first_illegal(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     // Nearly every document is clean: one pass without a branch tells.
-    let odd = |b: u8| ((b < 0x20) & (b != b'\t') & (b != b'\n') & (b != b'\r')) | (b == 0xef);
-    if !bytes.iter().fold(false, |found, b| found | odd(*b)) {
+    let odd = |b: u8| matches!(b, 0..=0x08 | 0x0b | 0x0c | 0x0e..=0x1f | 0xef);
+    if bytes.iter().fold(0, |found, b| found | u8::from(odd(*b))) == 0 {
         return None;
     }
     // Control bytes, and U+FFFE and U+FFFF, which are EF BF BE and EF BF BF.
