@@ -116,13 +116,21 @@ impl Visit {
             }
             return Err(refusal(origin, &answer, Failure::status(&answer, self.clock())));
         }
-        match &answer.body {
-            Ok(body) => Resources::read(body).map_err(|why| {
-                let failure = Failure::new(ErrorKind::Malformed, why.to_string());
-                refusal(origin, &answer, failure)
-            }),
-            Err(lost) => Err(refusal(origin, &answer, Failure::body_lost(answer.status, lost))),
-        }
+        let body = match &answer.body {
+            Ok(body) => body.clone(),
+            Err(lost) => {
+                return Err(refusal(origin, &answer, Failure::body_lost(answer.status, lost)));
+            }
+        };
+        let read = if body.len() <= LONG {
+            Resources::read(&body).map_err(|why| why.to_string())
+        } else {
+            // Milliseconds of work, in which this thread could serve others.
+            let reading = tokio::task::spawn_blocking(move || Resources::read(&body));
+            let read = reading.await.map_err(|why| why.to_string());
+            read.and_then(|read| read.map_err(|why| why.to_string()))
+        };
+        read.map_err(|why| refusal(origin, &answer, Failure::new(ErrorKind::Malformed, why)))
     }
 
     async fn post_power_off(
@@ -386,3 +394,6 @@ fn refusal(origin: &Origin, answer: &Answer, failure: Failure) -> Error {
     error.transaction_id = fault::transaction_id(&answer.headers);
     error
 }
+
+/// Bytes of a list that takes long to read.
+const LONG: usize = 256 * 1024;

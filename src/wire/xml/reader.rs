@@ -149,7 +149,7 @@ impl<'a, 'l> Builder<'a, 'l> {
         if self.document.elements.len() >= self.limits.max_elements {
             return Err(Error::TooManyElements(self.limits.max_elements).into());
         }
-        let name_len = tag.find(chars::is_space).unwrap_or(tag.len());
+        let name_len = chars::name_len(tag);
         let first = self.document.attributes.len();
         let prefixes = self.read_attributes(tag, name_len)?;
         self.resolve_attributes(first, &prefixes)?;

@@ -206,11 +206,16 @@ async fn nothing_is_sent_to_another_host() {
         let store = fake.basic();
         assert!(matches!(kind(&fake, &store).await, ErrorKind::TokenUnavailable { .. }), "{host}");
         assert_eq!(fake.lines("StoreAuth").len(), 0);
+        let why = fake.upstream.storefront.account_status(&store).last_error_reason;
+        assert_eq!(why.unwrap(), "the store names no token service on its own host");
     }
     let fake = FakeStore::start().await;
     let elsewhere = challenge("http://evil.test", "auth-realm", "notoken", "/p", "/t");
     fake.instead("auth/v1/token", vec![elsewhere]);
-    assert!(matches!(kind(&fake, &fake.basic()).await, ErrorKind::TokenUnavailable { .. }));
+    let store = fake.basic();
+    assert!(matches!(kind(&fake, &store).await, ErrorKind::TokenUnavailable { .. }));
+    let why = fake.upstream.storefront.account_status(&store).last_error_reason;
+    assert_eq!(why.unwrap(), "the token service names no place to sign in on its own host");
 }
 
 #[tokio::test]
@@ -219,6 +224,17 @@ async fn a_list_on_another_origin_is_not_asked() {
     let elsewhere = "<endpoints xmlns=\"http://citrix.com/dazzleservices/2-0/endpoints\"><endpoint id=\"ListResources\"><url>http://evil.test/x</url></endpoint></endpoints>";
     fake.instead("endpoints", vec![xml(200, "", elsewhere)]);
     assert_eq!(kind(&fake, &fake.basic()).await, ErrorKind::Malformed);
+}
+
+#[tokio::test]
+async fn a_long_list_is_read_and_one_beyond_the_bound_is_not() {
+    let fake = FakeStore::start().await;
+    let store = fake.basic();
+    let item = "<resource><id>x</id><title>Notepad</title></resource>";
+    fake.change(|settings| settings.list = super::stub::list("full", &item.repeat(10_000)));
+    assert_eq!(listed(&fake, &store).await.unwrap().items.len(), 10_001);
+    fake.change(|settings| settings.list = super::stub::list("full", &item.repeat(400_000)));
+    assert_eq!(kind(&fake, &store).await, ErrorKind::Malformed);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! Callers' own users: sign-ins, and tokens that they bring.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
+use tokio::time::Instant;
+use url::Url;
 
 use super::{
     described,
@@ -10,10 +12,17 @@ use super::{
 };
 use crate::{
     config::{Store, StoreAuth},
+    net,
     upstream::{
         Error, ErrorKind,
-        storefront::{Access, CallerToken, Resources, Session},
-        testing::context,
+        storefront::{
+            Access, CallerToken, Resources, Session,
+            access::Token,
+            challenge::Challenge,
+            http::Http,
+            wallet::{Proof, Wallet},
+        },
+        testing::{FixedClock, context, settings, with_headers},
     },
 };
 
@@ -146,6 +155,32 @@ async fn refusals_after_the_sign_in_are_about_the_caller() {
         assert_eq!(error.code.as_deref(), Some(reason));
         assert!(!described(&error).contains("canary"));
     }
+}
+
+#[tokio::test]
+async fn a_failure_reaches_all_who_waited_for_the_same_token() {
+    let fake = FakeStore::start().await;
+    fake.instead("auth/v1/token", vec![with_headers(503, "", ""); 20]);
+    let url = Url::parse(&format!("{}/Citrix/Store/resources/v2", fake.stub.base)).unwrap();
+    let http = Http {
+        client: net::client(&net::ClientOptions::default()).unwrap(),
+        clock: Arc::new(FixedClock),
+        read_timeout: Duration::from_secs(10),
+    };
+    let proof = Proof::Primary(Token::new("canary-primary-7").unwrap());
+    let wallet = Arc::new(Wallet::new(proof, url.clone(), http, settings().token));
+    let line = format!(
+        "CitrixAuth realm=\"r\", reason=\"notoken\", locations=\"{}/Citrix/StoreAuth/auth/v1/token\"",
+        fake.stub.base
+    );
+    let headers = [(http::header::WWW_AUTHENTICATE, line.parse().unwrap())].into_iter().collect();
+    let challenge = Challenge::of(&headers).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let calls = (0..20).map(|_| wallet.obtain(challenge.clone(), &url, None, deadline));
+    for result in futures_util::future::join_all(calls).await {
+        assert_eq!(result.unwrap_err().kind, ErrorKind::Unavailable { retry_after: None });
+    }
+    assert_eq!(fake.lines("auth/v1/token").len(), 1);
 }
 
 #[test]
