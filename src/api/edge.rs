@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::{
     authenticate::KnownApp,
-    problem::{Problem, REQUEST_ID},
+    headers::{REQUEST_ID, mark},
+    problem::Problem,
     views::millis,
 };
 use crate::{
@@ -58,15 +59,6 @@ pub(crate) async fn edge(
     let line = AccessLine { id, method, route, problem };
     line.write(&metrics, &response, took);
     response
-}
-
-/// Writes what every answer carries.
-pub(super) fn mark(response: &mut Response, id: &RequestId) {
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        headers.insert(REQUEST_ID, value);
-    }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// The problem document in place of the empty answer, keeping the headers that were set.

@@ -10,6 +10,7 @@ mod docs;
 mod edge;
 mod extract;
 mod format;
+mod headers;
 mod list;
 mod openapi;
 mod params;

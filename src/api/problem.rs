@@ -6,14 +6,14 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json,
     extract::OriginalUri,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    edge,
+    headers::{REQUEST_ID, mark},
     views::{CompletenessView, SourceView},
 };
 use crate::{
@@ -295,7 +295,7 @@ pub fn refuse(code: ProblemCode, detail: &str) -> Response {
     let id = RequestId::generate();
     let mut response = Problem::new(code, detail).render(&id, None);
     // Such an answer does not pass the edge, which does this for all others.
-    edge::mark(&mut response, &id);
+    mark(&mut response, &id);
     response
 }
 
@@ -313,9 +313,6 @@ pub(super) async fn no_method(method: Method, OriginalUri(uri): OriginalUri) -> 
 fn status(code: ProblemCode) -> StatusCode {
     StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
-
-/// Carries the id of the request on every answer.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Media type of problem documents.
 const PROBLEM_JSON: &str = "application/problem+json; charset=utf-8";

@@ -10,7 +10,7 @@ use super::{
     Severity,
     context::Context,
     document::{self, Entry, Origin, Table, Value},
-    layers::{read_text, report_syntax},
+    file::{read_text, report_syntax},
     reader::Section,
     schema,
 };

@@ -1,15 +1,16 @@
 //! Puts the layers of a configuration on each other: what is built in, the file and what it
 //! includes, environment variables.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use super::{
     Severity,
     context::Context,
-    document::{self, Entry, Node, Origin, SyntaxError, Table, Value},
+    document::{self, Entry, Node, Origin, Table, Value},
+    file::report_syntax,
     includes,
     reader::Field,
-    secrets, variables,
+    variables,
 };
 
 /// One table of everything, and what could not be put into it.
@@ -89,28 +90,3 @@ fn forget_lines(table: &mut Table) {
         }
     }
 }
-
-/// The content of a configuration file. The problem is fit to be shown.
-pub(super) fn read_text(path: &Path) -> Result<zeroize::Zeroizing<String>, &'static str> {
-    let bytes = secrets::read_file(path, MAX_FILE)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| "the file is not UTF-8 text")?;
-    Ok(text.to_owned().into())
-}
-
-pub(super) fn report_syntax(
-    context: &Context<'_>,
-    severity: Severity,
-    at: &Origin,
-    error: &SyntaxError,
-) {
-    let problem = format!("column {}: {}", error.column, error.message);
-    let fix = if error.message.starts_with("duplicate") {
-        "keep one of the two"
-    } else {
-        "correct the TOML syntax; strings stand in quotes"
-    };
-    context.report_syntax(severity, at, problem, fix);
-}
-
-/// Bytes of a configuration file.
-const MAX_FILE: u64 = 8 * 1024 * 1024;

@@ -9,13 +9,8 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     Admin, App, Cache, Config, Database, Environment, Finding, Issuer, Log, Region, Server,
-    Severity, Store, UpstreamSettings,
-    apps::Known,
-    context::Context,
-    customers::Customers,
-    document::Origin,
-    layers::{Layers, read_text},
-    reader::Section,
+    Severity, Store, UpstreamSettings, apps::Known, context::Context, customers::Customers,
+    document::Origin, file::read_text, layers::Layers, reader::Section,
 };
 
 /// What came of reading a configuration.

@@ -12,6 +12,7 @@ mod context;
 mod customers;
 mod document;
 mod environment;
+mod file;
 mod finding;
 mod includes;
 mod issuers;
