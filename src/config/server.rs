@@ -17,7 +17,8 @@ pub struct Server {
     pub previous_secret: Option<SecretString>,
     /// Connections that may be open at once.
     pub max_connections: usize,
-    /// Time from accepting a connection, or from its last answer, to the end of the headers.
+    /// Time from accepting a connection, or from the first byte of a later request, to the end of
+    /// the headers.
     pub header_timeout: Duration,
     /// Time a request body may take to arrive.
     pub body_timeout: Duration,
