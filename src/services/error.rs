@@ -128,7 +128,6 @@ impl Error {
         match self {
             Self::Denied(Denied::Invisible) | Self::NotFound => ProblemCode::NotFound,
             Self::Denied(Denied::Forbidden { .. }) => ProblemCode::PolicyDenied,
-            Self::Store { code, .. } => *code,
             Self::UnreadablePowerOff(_) => ProblemCode::UpstreamMalformed,
             Self::StoreIncomplete(_) => ProblemCode::UpstreamUnavailable,
             Self::StoreSessionExpired => ProblemCode::StoreSessionExpired,
@@ -140,7 +139,9 @@ impl Error {
             Self::MachineInUse { .. } => ProblemCode::MachineInUse,
             Self::Misconfigured { .. } => ProblemCode::CredentialQuarantined,
             Self::Upstream(error) => upstream_code(error.kind),
-            Self::FailedEarlier(code) | Self::Sources { code, .. } => *code,
+            Self::FailedEarlier(code) | Self::Sources { code, .. } | Self::Store { code, .. } => {
+                *code
+            }
             Self::Internal => ProblemCode::Internal,
         }
     }
@@ -193,6 +194,7 @@ impl Error {
                 _ => None,
             },
             Self::Sources { retry_after, .. } => *retry_after,
+            Self::Store { code: ProblemCode::OperationInProgress, .. } => Some(STORE_BUSY),
             _ => None,
         }
     }
@@ -276,3 +278,6 @@ fn sources_failed(sources: &[SourceReport]) -> String {
         more => format!("failed: {} and {} more", failed[..5].join(", "), more - 5),
     }
 }
+
+/// How long a machine takes to be done with what another operation does with it. Stores do not say.
+const STORE_BUSY: Duration = Duration::from_secs(10);
