@@ -194,6 +194,7 @@ impl Error {
                 _ => None,
             },
             Self::Sources { retry_after, .. } => *retry_after,
+            Self::Store { code: ProblemCode::OperationInProgress, .. } => Some(STORE_BUSY),
             _ => None,
         }
     }
@@ -277,3 +278,6 @@ fn sources_failed(sources: &[SourceReport]) -> String {
         more => format!("failed: {} and {} more", failed[..5].join(", "), more - 5),
     }
 }
+
+/// How long a machine takes to be done with what another operation does with it. Stores do not say.
+const STORE_BUSY: Duration = Duration::from_secs(10);

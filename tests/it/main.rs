@@ -24,6 +24,7 @@ mod readme;
 mod repository;
 mod secrets;
 mod sessions;
+mod stores;
 mod streams;
 mod support;
 mod wire;

@@ -29,6 +29,8 @@ pub enum Document {
     Cut,
     /// The text ends in the middle although the lengths are right.
     Truncated,
+    /// A processing instruction, which no document of this family has.
+    Instruction,
     /// A second root.
     TwoRoots,
     /// Nothing.
@@ -43,7 +45,7 @@ pub enum Document {
     Prefixed,
     /// Harmless: attributes and elements that no schema has.
     Extra,
-    /// Harmless: comments and processing instructions.
+    /// Harmless: a comment that looks like a child.
     Comments,
     /// Harmless: a byte order mark.
     Bom,
@@ -116,6 +118,7 @@ impl Document {
                 text.truncate(text.floor_char_boundary(text.len() * 2 / 3));
                 plain(text)
             }
+            Self::Instruction => plain(with_raw(&root, "<?node 7?>")),
             Self::TwoRoots => plain(format!("{}{}", root.document(), root.text())),
             Self::Empty => plain(String::new()),
             Self::NotXml => plain("OK".to_owned()),
@@ -130,7 +133,7 @@ impl Document {
             }
             Self::Prefixed => plain(prefixed(&root).document()),
             Self::Extra => plain(extra(root).document()),
-            Self::Comments => plain(with_raw(&root, "<!-- <errorid>no</errorid> --><?node 7?>")),
+            Self::Comments => plain(with_raw(&root, "<!-- <errorid>no</errorid> -->")),
             Self::Bom => plain(format!("\u{feff}{}", root.document())),
         }
     }

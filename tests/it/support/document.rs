@@ -81,6 +81,7 @@ impl Operation {
                 "site" => "-",
                 "machine" => "DEMOLAB%7CKESTREL",
                 "catalog" | "group" => "Win11-Pool",
+                "store" => "hq",
                 _ => "some-id",
             };
             let value = if name == parameter { value } else { usual };
@@ -92,7 +93,7 @@ impl Operation {
     /// A body that is right.
     pub(crate) fn good_body(&self) -> Option<Value> {
         let names = self.body.as_ref()?;
-        let needed = ["title", "text", "description"];
+        let needed = ["title", "text", "description", "username", "password"];
         let given = needed.into_iter().filter(|name| names.iter().any(|known| known == name));
         Some(given.map(|name| (name.to_owned(), Value::from("x"))).collect())
     }
@@ -100,14 +101,19 @@ impl Operation {
     /// The action that the caller needs; `None` for any, or one that this list does not know.
     pub(crate) fn needs(&self) -> Option<&'static str> {
         let ends = |end: &str| self.path.ends_with(end);
-        let own = ["/v1/whoami", "/v1/operations", "/v1/audit", "/v1/stores"];
+        let own = ["/v1/whoami", "/v1/operations", "/v1/audit"];
         if own.iter().any(|start| self.path.starts_with(start)) {
             None
-        } else if self.method == Method::GET {
+        } else if ends("/sign-ins/current") {
+            // Refused before the grants are looked at: it needs a sign-in to end.
+            None
+        } else if self.method == Method::GET || ends("/sign-ins") {
             Some("read")
         } else if ends("-maintenance") {
             Some("maintain")
-        } else if self.path.contains("/machines/{machine}/actions/") {
+        } else if self.path.contains("/machines/{machine}/actions/")
+            || self.path.contains("/resources/{resource}/actions/")
+        {
             Some("power")
         } else if self.path.contains("/sessions/{session}/actions/") {
             Some("session")

@@ -25,7 +25,8 @@ async fn a_reply_can_be_wrong_in_every_way() {
         ("html", "<!DOCTYPE html>"),
         ("prefixed", "<q1:machinepoweroff xmlns:q1="),
         ("extra", "<f:future since=\"3.99\">"),
-        ("comments", "<?node 7?></machinepoweroff>"),
+        ("instruction", "<?node 7?></machinepoweroff>"),
+        ("comments", "--></machinepoweroff>"),
         ("bom", "\u{feff}<?xml"),
     ] {
         let next = json!({ "powerOff": { "document": document, "withEffect": false } });
