@@ -201,7 +201,8 @@ fn rename_schemas(document: &mut Value) {
     {
         for (from, to) in &renamed {
             if let Some(schema) = schemas.remove(from) {
-                schemas.insert(to.clone(), schema);
+                let other = schemas.insert(to.clone(), schema);
+                debug_assert!(other.is_none(), "two schemas would be called {to}");
             }
         }
     }

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        DeliveryGroup, Machine, MachineCatalog, Me, Notification, Origin, ResourceLocation,
-        ServiceState, Session, Site,
+        DeliveryGroup, Machine, MachineCatalog, Me, Origin, ResourceLocation, ServiceState,
+        Session, Site,
     },
     services::{Completeness, CompletenessStatus, Located, SourceReport, SourceStatus},
 };
@@ -227,7 +227,6 @@ addressed! {
     Session: "sessions", id;
     ResourceLocation: "resource-locations", id;
     ServiceState: "service-states", service_name;
-    Notification: "notifications", event_id;
 }
 
 impl From<Located<Me>> for ItemView<Me> {

@@ -72,7 +72,6 @@ pub async fn run(
 fn unused(config: &Config) -> Vec<&'static str> {
     let mut grants = config.apps.values().flat_map(|app| &app.grants);
     let parts = [
-        ("stores", !config.stores.is_empty()),
         ("issuers", !config.issuers.is_empty()),
         ("require_reason of grants", grants.any(|grant| grant.require_reason)),
     ];

@@ -25,6 +25,8 @@ async fn a_title_and_a_description_are_enough() {
     assert!(created >= before && created <= Timestamp::now(), "{created}");
     assert!(uuid::Uuid::parse_str(sent["eventId"].as_str().unwrap()).is_ok());
     assert_eq!(sent["customer"], "acme");
+    // There is no path to get it from.
+    assert!(sent.get("self").is_none(), "{sent}");
     let customer = gateway.sim("GET", "/_sim/customers/acme", Value::Null).await;
     assert_eq!(customer["notifications"], 1);
 }

@@ -3,7 +3,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::paths::{CustomerPath, LocationPath, ServicePath};
@@ -18,7 +18,7 @@ use crate::{
         views::{ItemView, ListView},
     },
     domain::{Notification, ProblemCode, ResourceLocation, ServiceState},
-    services::NewNotification,
+    services::{Located, NewNotification},
 };
 
 /// Which service states.
@@ -57,6 +57,22 @@ pub(crate) struct NotificationBody {
     /// Language of the text; `en-US` by default.
     #[serde(default)]
     language_tag: Option<String>,
+}
+
+/// A notification with its owner. It has no path: Citrix Cloud shows it to its administrators only.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SentNotification)]
+pub(crate) struct NotificationView {
+    /// Our name of the customer it was sent to.
+    customer: String,
+    /// Citrix's id of that customer.
+    customer_id: String,
+    /// The region the customer lives in.
+    region: String,
+    /// The notification itself.
+    #[serde(flatten)]
+    notification: Notification,
 }
 
 /// Lists the resource locations of a customer: the places where its resources run.
@@ -143,7 +159,7 @@ pub(crate) async fn show_service_state(
     tag = "customers",
     params(CustomerPath),
     request_body = NotificationBody,
-    responses((status = 200, description = "The notification as Citrix Cloud stored it", body = ItemView<Notification>), WriteProblems),
+    responses((status = 200, description = "The notification as Citrix Cloud stored it", body = NotificationView), WriteProblems),
 )]
 pub(crate) async fn create_notification(
     Caller(ctx): Caller,
@@ -154,7 +170,18 @@ pub(crate) async fn create_notification(
 ) -> Result<Response, Problem> {
     let customer = one_customer(&path.customer)?;
     let sent = api.services.platform.notify(&ctx, customer, body.check()?).await?;
-    Ok(json_utf8(JsonBody(ItemView::from(sent)).into_response()))
+    Ok(json_utf8(JsonBody(NotificationView::from(sent)).into_response()))
+}
+
+impl From<Located<Notification>> for NotificationView {
+    fn from(Located { customer, item, .. }: Located<Notification>) -> Self {
+        Self {
+            customer: customer.name.to_string(),
+            customer_id: customer.id.to_string(),
+            region: customer.region.to_string(),
+            notification: item,
+        }
+    }
 }
 
 impl NotificationBody {

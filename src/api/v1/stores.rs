@@ -66,6 +66,7 @@ pub(crate) struct StoreResourcesView {
 /// A resource with its address.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = StoreResourceItem)]
 pub(crate) struct StoreResourceView {
     /// Path of the resource on this gateway; power off with `POST {self}/actions/power-off`.
     #[serde(rename = "self")]
