@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Desktop, KIOSK};
@@ -154,27 +156,12 @@ async fn a_stale_link_is_looked_up_once_and_followed_only_if_it_is_another() {
 async fn a_link_that_was_replaced_meanwhile_is_followed_once() {
     let gateway = Gateway::demo().await;
     let desktop = Desktop::of(&gateway, "hq", KIOSK).await;
-    let sending = async {
-        // Time to replace the links between the list and the request.
-        gateway.fault(json!({
-            "match": { "service": "storefront", "method": "POST", "pathContains": "/poweroff/" },
-            "times": 1, "latencyMs": 1000, "status": 404,
-            "headers": { "x-citrix-error-reason": "ResourceNotFound" },
-        }));
-        desktop.power_off(&gateway).await
-    };
-    let replacing = async {
-        let mut asked = 0;
-        while asked == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            asked = gateway.asked("service=storefront&method=POST").await.len();
-        }
-        desktop.change(&gateway, json!({ "rotateLinks": true })).await;
-    };
-    let (reply, ()) = tokio::join!(sending, replacing);
+
+    let replaced = desktop.change(&gateway, json!({ "rotateLinks": true }));
+    let reply = power_off_while(&gateway, &desktop, replaced).await;
 
     reply.ok(200);
-    let sent = gateway.asked("service=storefront&method=POST").await;
+    let sent = gateway.asked(POWER_OFFS).await;
     let paths: Vec<_> = sent.iter().map(|request| request["path"].clone()).collect();
     assert_eq!(paths.len(), 2, "{paths:?}");
     assert_ne!(paths[0], paths[1]);
@@ -184,19 +171,21 @@ async fn a_link_that_was_replaced_meanwhile_is_followed_once() {
 
 #[tokio::test]
 async fn what_is_gone_from_the_second_list_is_not_found_only_if_that_is_full() {
-    for (change, status, code) in
-        [(json!({}), 404, "not_found"), (json!(["Farm2"]), 503, "upstream_unavailable")]
+    for (farms, status, code) in
+        [(json!([]), 404, "not_found"), (json!(["Farm2"]), 503, "upstream_unavailable")]
     {
         let gateway = Gateway::demo().await;
         let desktop = Desktop::of(&gateway, "hq", KIOSK).await;
-        if change.is_array() {
-            super::change_store(&gateway, "hq", json!({ "farmsDown": change })).await;
-        }
-        desktop.change(&gateway, json!({ "hidden": true })).await;
 
-        desktop.power_off(&gateway).await.problem(status, code);
+        let gone = async {
+            super::change_store(&gateway, "hq", json!({ "farmsDown": farms })).await;
+            desktop.change(&gateway, json!({ "hidden": true })).await;
+        };
+        let reply = power_off_while(&gateway, &desktop, gone).await;
 
-        assert_eq!(desktop.posts(&gateway).await, (0, 0));
+        let problem = reply.problem(status, code);
+        assert!(!is_unknown(&problem), "{problem}");
+        assert_eq!(gateway.asked(POWER_OFFS).await.len(), 1);
     }
 }
 
@@ -228,6 +217,27 @@ async fn the_name_of_the_device_reaches_the_store_and_a_bad_one_is_refused() {
     assert_eq!(desktop.posts(&gateway).await, (before, 0));
 }
 
+/// Switches off; the first request finds nothing, and `change` happens before it is told so.
+async fn power_off_while(
+    gateway: &Gateway,
+    desktop: &Desktop,
+    change: impl Future<Output = ()>,
+) -> Reply {
+    gateway.fault(json!({
+        "match": { "service": "storefront", "method": "POST", "pathContains": "/poweroff/" },
+        "times": 1, "latencyMs": 1000, "status": 404,
+        "headers": { "x-citrix-error-reason": "ResourceNotFound" },
+    }));
+    let changing = async {
+        while gateway.asked(POWER_OFFS).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        change.await;
+    };
+    let (reply, ()) = tokio::join!(desktop.power_off(gateway), changing);
+    reply
+}
+
 fn is_unknown(problem: &Value) -> bool {
     match &problem["outcome"] {
         Value::Null => false,
@@ -246,6 +256,8 @@ fn retry_after(reply: &Reply) -> Option<u32> {
 async fn listings(gateway: &Gateway) -> u64 {
     super::counters(gateway, "hq").await["listings"].as_u64().unwrap()
 }
+
+const POWER_OFFS: &str = "service=storefront&method=POST";
 
 /// Every place of the id, with every `status` that is no success.
 const SHAPES: [&str; 7] = [
