@@ -24,6 +24,7 @@ mod readme;
 mod repository;
 mod secrets;
 mod sessions;
+mod store_users;
 mod streams;
 mod support;
 mod wire;
