@@ -24,6 +24,7 @@ mod readme;
 mod repository;
 mod secrets;
 mod sessions;
+mod store_users;
 mod stores;
 mod streams;
 mod support;
