@@ -245,6 +245,11 @@ impl Simulator {
         self.inner.with(|world| world.token_texts().map(SecretString::from).collect())
     }
 
+    /// Every token of a store that is good now, for the same.
+    pub fn live_store_tokens(&self) -> Vec<SecretString> {
+        self.inner.with(|world| world.store_token_texts().map(SecretString::from).collect())
+    }
+
     /// Calls the control API without a socket: `("PUT", "/_sim/regions/eu", json!({…}))`.
     /// The answer's body is `null` when it is not JSON.
     pub async fn control(&self, method: &str, path: &str, body: Value) -> (u16, Value) {

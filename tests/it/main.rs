@@ -25,6 +25,7 @@ mod repository;
 mod secrets;
 mod sessions;
 mod stores;
+mod store_users;
 mod streams;
 mod support;
 mod wire;

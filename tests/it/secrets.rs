@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cwsgate::{
     auth::ApiKey,
     commands::demo::upstream_config,
@@ -37,7 +38,7 @@ async fn no_output_holds_a_secret() {
         assert!(output.contains("got no token"), "no trace of failures");
         assert!(output.contains("h2::"), "no trace of HTTP/2");
         for (what, secret) in &secrets {
-            assert!(secret.len() >= 12, "{what} is too short to be looked for");
+            assert!(secret.len() >= 11, "{what} is too short to be looked for");
             let at = output.find(secret.as_str());
             let around = at.map(|at| {
                 let line = output[..at].lines().next_back().unwrap_or_default();
@@ -121,7 +122,7 @@ impl Running {
              [admin]\nlisten = \"127.0.0.1:0\"\n\
              [log]\nfilter = \"trace\"\nformat = \"{format}\"\n\
              [apps.desk]\nkeys = [\"{}\"]\ngrants = [{{ actions = [\"read\", \"power\", \
-             \"notify\", \"session\", \"maintain\"], customers = [\"*\"] }}]\n{}",
+             \"notify\", \"session\", \"maintain\"], customers = [\"*\"], stores = [\"*\"] }}]\n{}",
             key.hash(),
             upstream_config(&simulator),
         );
@@ -190,8 +191,49 @@ impl Running {
         self.post(&format!("{MACHINE}/actions/set-maintenance"), json!({})).await;
         let note = json!({ "title": "x", "description": "x" });
         self.post("/v1/customers/acme/notifications", note).await;
+        self.use_stores().await;
         self.send(self.client.get(format!("{}/metrics", self.admin))).await;
         self.tokens()
+    }
+
+    /// Asks stores of both kinds, with both protocols, and lets sign-ins fail.
+    async fn use_stores(&self) {
+        for store in ["hq", "kiosk"] {
+            let list = format!("/v1/stores/{store}/resources");
+            let listed = self.send(self.with_key(self.client.get(self.url(&list)))).await;
+            let first = listed["items"][0]["self"].as_str().unwrap();
+            self.post(&format!("{first}/actions/power-off"), Value::Null).await;
+        }
+        let users = self.simulator.store("portal").unwrap().users;
+        let list = || self.with_key(self.client.get(self.url("/v1/stores/portal/resources")));
+        let sign_in = async |username: &str, password: &str| {
+            let body = json!({ "username": username, "password": password });
+            self.post("/v1/stores/portal/sign-ins", body).await
+        };
+        for (username, password) in &users {
+            let signed_in = sign_in(username, password.expose_secret()).await;
+            if let Some(handle) = signed_in["storeSession"].as_str() {
+                self.send(list().header("cwsgate-store-session", handle)).await;
+            }
+        }
+        sign_in(&users[1].0, WRONG_PASSWORD).await;
+        for token in self.store_tokens() {
+            self.send(list().header("cwsgate-store-token", token)).await;
+        }
+        for fault in
+            [json!({ "status": 500 }), json!({ "document": "cut" }), json!({ "reset": true })]
+        {
+            let mut rule = fault;
+            rule["match"] = json!({ "service": "storeauth" });
+            self.sim("POST", "/_sim/faults", rule).await;
+            sign_in(&users[1].0, users[1].1.expose_secret()).await;
+            self.sim("DELETE", "/_sim/faults", Value::Null).await;
+        }
+        // A service account that is refused.
+        let changed = json!({ "password": ROTATED });
+        self.sim("PATCH", "/_sim/stores/kiosk/users/kiosk", changed).await;
+        self.sim("PATCH", "/_sim/stores/kiosk", json!({ "expireTokens": "all" })).await;
+        self.send(self.with_key(self.client.get(self.url("/v1/stores/kiosk/resources")))).await;
     }
 
     /// Lets everything fail; returns the tokens that were good meanwhile.
@@ -271,6 +313,22 @@ impl Running {
         for customer in self.simulator.customers() {
             all.push(("a client secret", customer.client_secret.expose_secret().to_owned()));
         }
+        for store in self.simulator.stores() {
+            for (username, password) in store.users {
+                let password = password.expose_secret();
+                let basic = STANDARD.encode(format!("{username}:{password}"));
+                all.push(("a password of a store, as HTTP Basic sends it", basic));
+                // As forms send it.
+                let form: String =
+                    url::form_urlencoded::byte_serialize(password.as_bytes()).collect();
+                all.push(("a password of a store, in a form", form));
+                all.push(("a password of a store", password.to_owned()));
+            }
+        }
+        all.push(("a wrong password", WRONG_PASSWORD.to_owned()));
+        for token in self.store_tokens() {
+            all.push(("the beginning of a StoreFront token", token[20..60].to_owned()));
+        }
         for token in tokens {
             all.push(("a token", token.clone()));
             let signature = token.rsplit('.').next().unwrap();
@@ -295,6 +353,11 @@ impl Running {
         self.simulator.live_tokens().iter().map(|t| t.expose_secret().to_owned()).collect()
     }
 
+    fn store_tokens(&self) -> Vec<String> {
+        let tokens = self.simulator.live_store_tokens();
+        tokens.iter().map(|token| token.expose_secret().to_owned()).collect()
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.gateway)
     }
@@ -303,16 +366,22 @@ impl Running {
         request.bearer_auth(self.key.expose())
     }
 
-    async fn post(&self, path: &str, body: Value) {
+    async fn post(&self, path: &str, body: Value) -> Value {
         let request = self.with_key(self.client.request(Method::POST, self.url(path)));
-        self.send(request.header("content-type", "application/json").body(body.to_string())).await;
+        let request = match body {
+            Value::Null => request,
+            body => request.header("content-type", "application/json").body(body.to_string()),
+        };
+        self.send(request).await
     }
 
-    async fn send(&self, request: RequestBuilder) {
+    /// Keeps the answer; returns its JSON.
+    async fn send(&self, request: RequestBuilder) -> Value {
         let response = request.send().await.unwrap();
         let head = format!("{} {:?}\n", response.status(), response.headers());
         let body = response.text().await.unwrap();
         writeln!(self.seen.lock().unwrap(), "{head}{body}").unwrap();
+        serde_json::from_str(&body).unwrap_or_default()
     }
 
     async fn sim(&self, method: &str, path: &str, body: Value) {
@@ -362,4 +431,5 @@ async fn run(arguments: &[&str], config: &Path) -> String {
 
 const MACHINE: &str = "/v1/customers/acme/sites/-/machines/DEMOLAB%7CKESTREL";
 const SERVER_SECRET: &str = "CANARY-server-secret-0123456789abcdefghijklmnopqr";
+const WRONG_PASSWORD: &str = "CANARY-not-the-password-1";
 const ROTATED: &str = "CANARY-rotated-client-secret";

@@ -121,6 +121,13 @@ impl World {
         Ok(token.user)
     }
 
+    /// Every token that has not expired.
+    pub(crate) fn store_token_texts(&self) -> impl Iterator<Item = &str> {
+        let now = self.now();
+        let live = self.storefront.tokens.iter().filter(move |(_, t)| t.expires_ms > now);
+        live.map(|(text, _)| text.as_str())
+    }
+
     /// Ends every token of a store, or of one of its users; returns how many there were.
     pub(crate) fn expire_store_tokens(
         &mut self,
