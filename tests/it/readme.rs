@@ -1,4 +1,5 @@
-//! The README's shell blocks, run in order against a demo, and what it shows of their output.
+//! The shell blocks of the README and of the page on power-offs, run in order against a demo, and
+//! what is shown of their output.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -20,43 +21,16 @@ struct Block {
 
 #[tokio::test]
 async fn the_shell_blocks_print_what_is_shown() {
-    let mut demo = Program::start(&["demo", "--listen", "127.0.0.1:0", "--output", "json"]);
-    let demo = demo.json().await;
     let folder = tempfile::tempdir().unwrap();
     let blocks = readme();
     let (_simulator, _key) = real_credentials(&blocks, folder.path()).await;
+    run_all(&blocks, folder.path()).await;
+}
 
-    let mut script = String::new();
-    let mut shown = Vec::new();
-    for (at, block) in blocks.iter().enumerate() {
-        // The demo runs, this is the test, and a server does not end.
-        let apart = ["cargo run --release -- demo\n", "cargo test\n", SERVE];
-        if block.language == "sh" && !apart.contains(&block.text.as_str()) {
-            // Writing to a string cannot fail.
-            let _ = write!(script, "echo '{MARK}'\n{}", block.text);
-            shown.push(blocks.get(at + 1).filter(|next| next.language != "sh"));
-        }
-    }
-    assert!(shown.len() >= 5, "{script}");
-    let mut command = bash(&script, &[]);
-    let path = Path::new(env!("CARGO_BIN_EXE_cwsgate")).parent().unwrap();
-    command
-        .current_dir(folder.path())
-        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.display()))
-        .env("CWSGATE", demo["gateway"].as_str().unwrap())
-        .env("CWSGATE_KEY", demo["apiKey"].as_str().unwrap());
-    let ended = run_command(command).await;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-
-    let printed: Vec<_> = ended.out.split(&format!("{MARK}\n")).skip(1).collect();
-    assert_eq!(printed.len(), shown.len());
-    for (printed, shown) in printed.iter().zip(shown) {
-        match shown.map(|block| (block.language.as_str(), &block.text)) {
-            Some(("json", text)) => assert_eq!(values(printed), values(text), "{printed}"),
-            Some(("text", text)) => assert_eq!(printed, text),
-            _ => {}
-        }
-    }
+#[tokio::test]
+async fn the_calls_that_switch_machines_off_print_what_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    run_all(&blocks("docs/power-off.md"), folder.path()).await;
 }
 
 #[tokio::test]
@@ -110,6 +84,43 @@ async fn the_script_that_is_replaced_does_what_is_said_of_it() {
     assert_eq!(refused.errors, "DEMOLAB\\OSPREY has 2 sessions\n");
 }
 
+/// Runs the shell blocks one after the other and compares.
+async fn run_all(blocks: &[Block], folder: &Path) {
+    let mut demo = Program::start(&["demo", "--listen", "127.0.0.1:0", "--output", "json"]);
+    let demo = demo.json().await;
+    let mut script = String::new();
+    let mut shown = Vec::new();
+    for (at, block) in blocks.iter().enumerate() {
+        // The demo runs, this is the test, and a server does not end.
+        let apart = ["cargo run --release -- demo\n", "cargo test\n", SERVE];
+        if block.language == "sh" && !apart.contains(&block.text.as_str()) {
+            // Writing to a string cannot fail.
+            let _ = write!(script, "echo '{MARK}'\n{}", block.text);
+            shown.push(blocks.get(at + 1).filter(|next| next.language != "sh"));
+        }
+    }
+    assert!(shown.len() >= 2, "{script}");
+    let mut command = bash(&script, &[]);
+    let path = Path::new(env!("CARGO_BIN_EXE_cwsgate")).parent().unwrap();
+    command
+        .current_dir(folder)
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.display()))
+        .env("CWSGATE", demo["gateway"].as_str().unwrap())
+        .env("CWSGATE_KEY", demo["apiKey"].as_str().unwrap());
+    let ended = run_command(command).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+
+    let printed: Vec<_> = ended.out.split(&format!("{MARK}\n")).skip(1).collect();
+    assert_eq!(printed.len(), shown.len());
+    for (printed, shown) in printed.iter().zip(shown) {
+        match shown.map(|block| (block.language.as_str(), &block.text)) {
+            Some(("json", text)) => assert_eq!(values(printed), values(text), "{printed}"),
+            Some(("text", text)) => assert_eq!(printed, text),
+            _ => {}
+        }
+    }
+}
+
 /// Writes the files of the steps for real credentials, with a simulator in Citrix's place, and
 /// returns it with the key of the app.
 async fn real_credentials(blocks: &[Block], folder: &Path) -> (Simulator, String) {
@@ -134,7 +145,11 @@ fn only_for_the_owner(path: &str) {
 }
 
 fn readme() -> Vec<Block> {
-    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    blocks("README.md")
+}
+
+fn blocks(file: &str) -> Vec<Block> {
+    let text = std::fs::read_to_string(root().join(file)).unwrap();
     let mut blocks = Vec::new();
     let mut open: Option<(Block, usize)> = None;
     for line in text.lines() {
