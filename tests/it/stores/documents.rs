@@ -19,7 +19,7 @@ async fn a_success_that_cannot_be_read_is_neither_success_nor_failure() {
         assert_eq!(problem["upstream"]["status"], 200, "{document}");
         let (posts, _) = desktop.posts(&gateway).await;
         assert_eq!(posts, number, "{document}");
-        assert!(!problem.to_string().contains("<"), "{document}: {problem}");
+        assert!(!problem.to_string().contains('<'), "{document}: {problem}");
     }
     gateway.get("/v1/whoami").await.ok(200);
 }
