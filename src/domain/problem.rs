@@ -229,9 +229,9 @@ problem_codes! {
         "Citrix's token service does not answer as it should just now."
         "Try again after `Retry-After`.";
     CredentialQuarantined "credential_quarantined" 503 Gateway false
-        "The customer's credential is out of use"
-        "Citrix refused the customer's API client, or its configuration is wrong, so the gateway does not use it until it changes."
-        "The gateway's operators must correct the customer's client id or secret.";
+        "The gateway's credential is out of use"
+        "Citrix refused the customer's API client or the store's service account, or its configuration is wrong, so the gateway does not use it until it changes."
+        "The gateway's operators must correct the credential in the configuration.";
     SiteHibernated "site_hibernated" 503 Upstream false
         "The site is hibernated"
         "Citrix has frozen the site because it was idle. The gateway never wakes a site by itself."

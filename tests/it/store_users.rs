@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use cwsgate::auth::ApiKey;
+use cwsgate::{
+    auth::ApiKey,
+    simulator::{Options, Simulator},
+};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
@@ -95,7 +98,7 @@ async fn a_handle_is_good_for_one_app_and_one_store() {
     let grant = r#"{ actions = ["read", "power"], stores = ["*"] }"#;
     let (builder, other_app) = Gateway::builder().app("other", grant);
     // The same store under another name.
-    let elsewhere = cwsgate::simulator::Simulator::start(Default::default()).await.unwrap();
+    let elsewhere = Simulator::start(Options::default()).await.unwrap();
     let url = elsewhere.store("portal").unwrap().url;
     let settings = format!("[stores.annex]\nurl = \"{url}\"\nauth = {{ method = \"caller\" }}");
     let gateway = builder.settings(&settings).start().await;
@@ -189,7 +192,7 @@ async fn a_password_is_tried_once() {
 
 #[tokio::test]
 async fn a_wrong_password_is_tried_once_with_forms_as_well() {
-    let simulator = cwsgate::simulator::Simulator::start(Default::default()).await.unwrap();
+    let simulator = Simulator::start(Options::default()).await.unwrap();
     let url = simulator.store("kiosk").unwrap().url;
     let settings = format!("[stores.lobby]\nurl = \"{url}\"\nauth = {{ method = \"caller\" }}");
     let gateway = Gateway::builder().settings(&settings).start().await;
