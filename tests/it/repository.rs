@@ -24,10 +24,10 @@ pub(crate) fn texts() -> Vec<(String, String)> {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    // Nobody wrote these, and `.env` is a developer's own. Cargo marks its build folder, wherever
-    // it is, as a cache (<https://bford.info/cachedir/>).
-    let skipped = [".git", "node_modules", ".env"];
-    if folder.join("CACHEDIR.TAG").exists() {
+    // Nobody wrote these, and `.env` is a developer's own. A build folder of another name holds
+    // what cargo keeps of the compiler; the mark of a cache it sets only on a folder that it made.
+    let skipped = [".git", "node_modules", ".env", "target"];
+    if folder.join(".rustc_info.json").exists() {
         return Vec::new();
     }
     let mut found = Vec::new();
