@@ -25,7 +25,25 @@ pub struct CallContext {
     pub transaction_id: Uuid,
     /// Who the app says it acts for (`Cwsgate-On-Behalf-Of`): asserted, never verified.
     pub on_behalf_of: Option<String>,
+    /// Why the caller acts, in the caller's words; kept with the record of each change.
+    pub reason: Option<Arc<str>>,
+    /// By which way the call came in.
+    pub via: Via,
+    /// The bulk operation that the call is part of.
+    pub operation_id: Option<Uuid>,
     asked: Arc<AtomicU8>,
+}
+
+/// By which way a call came in. Bulk work waits for the others where there is a queue.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Via {
+    /// The REST API.
+    #[default]
+    Api,
+    /// The drop-in surface: a Citrix path, passed through.
+    DropIn,
+    /// A bulk operation.
+    Operation,
 }
 
 impl CallContext {
@@ -39,6 +57,9 @@ impl CallContext {
             request_id,
             transaction_id,
             on_behalf_of: None,
+            reason: None,
+            via: Via::default(),
+            operation_id: None,
             asked: Arc::default(),
         }
     }
@@ -75,6 +96,17 @@ impl CallContext {
     /// Whether any of those answers came from the simulator.
     pub fn simulated(&self) -> bool {
         self.asked.load(Ordering::Relaxed) >= SIMULATED
+    }
+}
+
+impl Via {
+    /// The word used in the audit trail and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::DropIn => "drop-in",
+            Self::Operation => "operation",
+        }
     }
 }
 

@@ -20,7 +20,7 @@ mod store;
 
 pub use action::{Action, UnknownAction};
 pub use clock::{Clock, SystemClock};
-pub use context::{CallContext, RequestId};
+pub use context::{CallContext, RequestId, Via};
 pub use ids::{
     AppName, ClientName, CustomerId, CustomerName, InvalidId, Label, NameOrId, RegionName,
     SessionId, SiteId, StoreName,
