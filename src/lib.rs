@@ -9,6 +9,7 @@ pub mod auth;
 pub mod client;
 pub mod commands;
 pub mod config;
+pub mod db;
 pub mod domain;
 pub mod net;
 pub mod server;

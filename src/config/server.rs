@@ -85,7 +85,7 @@ pub enum LogFormat {
 /// The durable store.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// `sqlite:PATH` or `postgres://…`; may hold a password.
+    /// `sqlite:PATH`, `sqlite::memory:` or `postgres://…`; may hold a password.
     pub url: SecretString,
     /// The SQLite file, where it is one: made when missing, and our secret beside it.
     pub sqlite_path: Option<PathBuf>,

@@ -140,6 +140,10 @@ impl Database {
         let raw: &str = text.expose_secret();
         if let Some(path) = raw.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
+            if path == ":memory:" {
+                field.warn("what is recorded ends with the process", "name a file");
+                return Some(Self { url: text, sqlite_path: None });
+            }
             if path.is_empty() || path.starts_with(':') || path.contains(['?', '\0']) {
                 field.wrong("this does not name a file", "write \"sqlite:cwsgate.db\"");
                 return None;

@@ -3,10 +3,14 @@
 mod document;
 mod gateway;
 mod observed;
+mod postgres;
 mod program;
 mod reply;
+mod stores;
 
 pub(crate) use document::{Operation, operations};
 pub(crate) use gateway::{Builder, Gateway};
+pub(crate) use postgres::Postgres;
 pub(crate) use program::{Program, bash, program, run, run_command, write};
 pub(crate) use reply::Reply;
+pub(crate) use stores::{Store, over_both};

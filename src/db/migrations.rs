@@ -1,0 +1,18 @@
+use sqlx::{
+    SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// Every change of the tables, oldest first. What was released is never edited: its checksum is
+/// kept in the database.
+pub(super) fn migrator() -> Migrator {
+    let migration = |version, name: &'static str, sql: &'static str| {
+        let (simple, sql) = (MigrationType::Simple, sql.into_sql_str());
+        Migration::new(version, name.into(), simple, sql, false)
+    };
+    Migrator::with_migrations(vec![migration(
+        1,
+        "leases",
+        include_str!("migrations/0001_leases.sql"),
+    )])
+}
