@@ -6,7 +6,7 @@ use super::{address, layers::Layers, reader::Field};
 use crate::domain::RegionName;
 
 /// One Citrix control plane and its hosts. No request leaves for a host outside this table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Region {
     /// Its name in the configuration.
     pub name: RegionName,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::reader::Section;
 
 /// Bounds and timings of calls to Citrix.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UpstreamSettings {
     /// Time to reach a host, TLS included.
     pub connect_timeout: Duration,
@@ -22,7 +22,7 @@ pub struct UpstreamSettings {
 }
 
 /// Timings of token handling.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TokenSettings {
     /// Time one token request may take.
     pub mint_timeout: Duration,

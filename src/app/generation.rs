@@ -1,0 +1,114 @@
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+
+use super::{Error, Shared, observer::UpstreamMetrics, secret};
+use crate::{
+    api::{self, ApiState, Deadlines},
+    auth::{Authenticator, Policy},
+    config::{App as Caller, Config, CustomerSelector, Grant, StoreSelector},
+    domain::{Action, AppName},
+    services::{Core, CoreParts, Directory, Services},
+    upstream::Upstream,
+};
+
+/// Everything that is built from one reading of the configuration. A request stays with the
+/// generation that was current when it came; the generation goes with its last request.
+#[derive(Debug)]
+pub(super) struct Generation {
+    /// What it was built from.
+    pub(super) config: Config,
+    /// The routes of the public listener.
+    pub(super) public: Router,
+    /// The routes of the admin listener.
+    pub(super) admin: Router,
+    upstream: Upstream,
+}
+
+impl Generation {
+    /// Builds everything anew but for what [`Shared`] holds and, while regions and upstream
+    /// settings stay as they were `before`, the way to Citrix with its tokens and connections.
+    pub(super) fn build(
+        config: Config,
+        shared: &Shared,
+        before: Option<&Self>,
+    ) -> Result<Self, Error> {
+        let upstream = match before.filter(|before| before.asks_alike(&config)) {
+            Some(before) => before.upstream.clone(),
+            None => upstream(&config, shared)?,
+        };
+        let state = state(config.clone(), shared, upstream.clone())?;
+        let admin = api::probes(shared.lifecycle.clone(), shared.metrics.clone());
+        Ok(Self { config, public: api::router(state), admin, upstream })
+    }
+
+    /// Whether Citrix is asked in the same way.
+    pub(super) fn asks_alike(&self, config: &Config) -> bool {
+        self.config.regions == config.regions && self.config.upstream == config.upstream
+    }
+}
+
+fn upstream(config: &Config, shared: &Shared) -> Result<Upstream, Error> {
+    let observer = Arc::new(UpstreamMetrics(shared.metrics.clone()));
+    let clock = Arc::clone(&shared.clock);
+    Ok(Upstream::new(&config.regions, &config.upstream, clock, observer)?)
+}
+
+fn state(config: Config, shared: &Shared, upstream: Upstream) -> Result<ApiState, Error> {
+    let secret = secret::root(&config)?;
+    let clock = Arc::clone(&shared.clock);
+
+    let mut apps = config.apps;
+    let anonymous = shared.options.unsafe_allow_anonymous.then(|| {
+        let app = all_powerful(ANONYMOUS);
+        let name = app.name.clone();
+        apps.insert(name.clone(), app);
+        name
+    });
+    let authenticator = Authenticator::new(apps.values(), anonymous, Arc::clone(&clock));
+    let sites_ttl = config.cache.ttl.get("sites").copied().unwrap_or(SITES_TTL);
+    let core = Arc::new(Core::new(CoreParts {
+        directory: Directory::new(config.regions, config.customers, config.misconfigured),
+        stores: config.stores,
+        policy: Policy::new(apps.values()),
+        upstream,
+        clock: Arc::clone(&clock),
+        secret,
+        previous_secret: config.server.previous_secret,
+        max_fanout: config.upstream.max_fanout,
+        sites_ttl,
+    }));
+    Ok(ApiState {
+        services: Services::new(&core),
+        authenticator: Arc::new(authenticator),
+        metrics: shared.metrics.clone(),
+        clock,
+        deadlines: Deadlines {
+            default: config.server.default_deadline,
+            action: config.server.action_deadline,
+            max: config.server.max_deadline,
+        },
+    })
+}
+
+/// An app that may do everything.
+fn all_powerful(name: &str) -> Caller {
+    Caller {
+        name: AppName::try_from(name).expect("the name is letters only"),
+        keys: Vec::new(),
+        subject: None,
+        grants: vec![Grant {
+            actions: Action::ALL.into_iter().collect(),
+            customers: vec![CustomerSelector::All],
+            sites: None,
+            stores: vec![StoreSelector::All],
+            require_reason: false,
+        }],
+    }
+}
+
+/// The app of callers without a credential, where those are let in.
+const ANONYMOUS: &str = "anonymous";
+
+/// How long sites are remembered where the configuration does not say.
+const SITES_TTL: Duration = Duration::from_hours(24);

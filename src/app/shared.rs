@@ -1,0 +1,28 @@
+use std::sync::Arc;
+
+use super::Options;
+use crate::{
+    api::Lifecycle,
+    domain::{Clock, SystemClock},
+    telemetry::Metrics,
+};
+
+/// What outlives every reading of the configuration. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) metrics: Metrics,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) options: Options,
+}
+
+impl Shared {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            metrics: Metrics::new(),
+            clock: Arc::new(SystemClock),
+            lifecycle: Lifecycle::default(),
+            options: options.clone(),
+        }
+    }
+}
