@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{self, ApiState, Deadlines, Lifecycle},
-    auth::{Authenticator, Policy},
+    auth::{Authenticator, AuthenticatorParts, Policy},
     config::{App as Caller, Config, CustomerSelector, Grant, StoreSelector},
     domain::{Action, AppName, Clock, CustomerName, ProblemCode, SystemClock},
     net,
@@ -177,7 +177,15 @@ fn state(
         apps.insert(name.clone(), app);
         name
     });
-    let authenticator = Authenticator::new(apps.values(), anonymous, Arc::clone(&clock));
+    let authenticator = Authenticator::new(AuthenticatorParts {
+        apps: &apps,
+        issuers: &config.issuers,
+        anonymous,
+        secret: &secret,
+        previous_secret: config.server.previous_secret.as_ref(),
+        max_failures_per_minute: config.server.max_auth_failures_per_minute,
+        clock: Arc::clone(&clock),
+    })?;
     let sites_ttl = config.cache.ttl.get("sites").copied().unwrap_or(SITES_TTL);
     let core = Arc::new(Core::new(CoreParts {
         directory: Directory::new(config.regions, config.customers, config.misconfigured),
