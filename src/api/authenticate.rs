@@ -1,8 +1,6 @@
-use std::sync::Arc;
-
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -11,7 +9,7 @@ use tokio::time::Instant;
 use super::{ApiState, Deadlines, format::Format, problem::Problem};
 use crate::{
     auth::{Credential, CredentialError, Refused},
-    domain::{AppName, CallContext, ProblemCode, RequestId},
+    domain::{AppName, CallContext, PeerAddr, ProblemCode, RequestId},
 };
 
 /// When a request came, and whether its deadline is the caller's own wish.
@@ -31,40 +29,44 @@ pub(crate) struct KnownApp(pub(crate) AppName);
 /// not been read yet.
 pub(crate) async fn authenticate(
     State(api): State<ApiState>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let (ctx, deadline) = match context(&api, &request) {
+    let (mut head, body) = request.into_parts();
+    let (ctx, deadline) = match context(&api, &head).await {
         Ok(found) => found,
         Err(problem) => return problem.into_response(),
     };
     let app = KnownApp(ctx.principal.app.clone());
-    request.extensions_mut().insert(deadline);
-    request.extensions_mut().insert(ctx.clone());
-    let mut response = next.run(request).await;
+    head.extensions.insert(deadline);
+    head.extensions.insert(ctx.clone());
+    let mut response = next.run(Request::from_parts(head, body)).await;
     response.extensions_mut().insert(app);
     note_upstream(&ctx, response.headers_mut());
     response
 }
 
-fn context(api: &ApiState, request: &Request) -> Result<(CallContext, Deadline), Problem> {
-    let headers = request.headers();
+async fn context(api: &ApiState, head: &Parts) -> Result<(CallContext, Deadline), Problem> {
+    let (received, headers) = (Instant::now(), &head.headers);
+    let address = head.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
     let credential = Credential::from_headers(headers).map_err(|error| match error {
         // RFC 9110 section 15.5.2: none that can be used here, whatever else it is.
-        CredentialError::Malformed => Problem::from(Refused::Malformed),
+        CredentialError::Malformed => {
+            Problem::from(api.authenticator.counted(Refused::Malformed, address))
+        }
         // RFC 6750 section 3.1: more than one method is a request that makes no sense.
         CredentialError::Conflicting => Problem::invalid_at("/Authorization", error.to_string()),
     })?;
-    let principal = api.authenticator.authenticate(credential.as_ref())?;
+    let principal = api.authenticator.authenticate(credential.as_ref(), address).await?;
     if Format::wanted(headers).is_none() {
         let detail = "every answer here is JSON; Accept rules it out";
         return Err(Problem::new(ProblemCode::NotAcceptable, detail));
     }
-    let (received, asked) = (Instant::now(), asked_deadline(headers, api.deadlines)?);
+    let asked = asked_deadline(headers, api.deadlines)?;
     let deadline = received + asked.unwrap_or(api.deadlines.default);
     let request_id =
-        request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
-    let mut ctx = CallContext::new(Arc::new(principal), deadline, request_id);
+        head.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
+    let mut ctx = CallContext::new(principal, deadline, request_id);
     ctx.on_behalf_of = headers
         .get(&ON_BEHALF_OF)
         .and_then(|value| value.to_str().ok())

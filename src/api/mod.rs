@@ -7,6 +7,7 @@
 
 mod authenticate;
 mod docs;
+mod dropin;
 mod edge;
 mod extract;
 mod format;
@@ -66,6 +67,7 @@ pub fn router(state: ApiState) -> Router {
     Router::new()
         .nest("/v1", v1)
         .merge(docs::router(document))
+        .merge(dropin::routes())
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         // The server's own limit holds for every body.

@@ -162,6 +162,12 @@ impl Problem {
         self
     }
 
+    /// Says when the same request can succeed.
+    fn retry_after(mut self, wait: Duration) -> Self {
+        self.parts().retry_after = Some(wait);
+        self
+    }
+
     pub(crate) fn code(&self) -> ProblemCode {
         self.0.code
     }
@@ -274,8 +280,36 @@ impl From<Refused> for Problem {
                 ProblemCode::CredentialsMissing,
                 "the request has neither an Authorization nor an X-Api-Key header",
             ),
+            Refused::TokenExpired => {
+                Self::new(ProblemCode::CredentialsExpired, "the token's time is over")
+            }
+            Refused::IdentityUnavailable { retry_after } => {
+                let detail = "the token cannot be checked: its issuer does not answer";
+                Self::new(ProblemCode::IdentityUnavailable, detail).retry_after(retry_after)
+            }
+            Refused::TooManyFailures { retry_after } => {
+                let detail = "too many credentials from this address were not accepted";
+                Self::new(ProblemCode::QuotaExceeded, detail).retry_after(retry_after)
+            }
             // Which of these it was helps guessing, so only the log is told.
-            Refused::Malformed | Refused::Unknown | Refused::WrongSecret | Refused::Expired => {
+            Refused::Malformed
+            | Refused::Unknown
+            | Refused::WrongSecret
+            | Refused::Expired
+            | Refused::ForeignKey
+            | Refused::TokenTooLong
+            | Refused::MalformedToken(_)
+            | Refused::Header(_)
+            | Refused::Algorithm
+            | Refused::UnknownIssuer
+            | Refused::Claim(_)
+            | Refused::ForeignAudience
+            | Refused::NotYetValid
+            | Refused::NoApp
+            | Refused::AmbiguousApp
+            | Refused::UnknownSigningKey
+            | Refused::BadSignature
+            | Refused::KeyRevoked => {
                 Self::new(ProblemCode::CredentialsInvalid, "the credential is not accepted")
                     .caused_by(&refused)
             }

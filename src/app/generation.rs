@@ -5,7 +5,7 @@ use axum::Router;
 use super::{Error, Shared, observer::UpstreamMetrics, secret};
 use crate::{
     api::{self, ApiState, Deadlines},
-    auth::{Authenticator, Policy},
+    auth::{Authenticator, AuthenticatorParts, Policy},
     config::{App as Caller, Config, CustomerSelector, Grant, StoreSelector},
     domain::{Action, AppName},
     services::{Core, CoreParts, Directory, Services},
@@ -23,6 +23,7 @@ pub(super) struct Generation {
     /// The routes of the admin listener.
     pub(super) admin: Router,
     upstream: Upstream,
+    authenticator: Arc<Authenticator>,
 }
 
 impl Generation {
@@ -37,9 +38,11 @@ impl Generation {
             Some(before) => before.upstream.clone(),
             None => upstream(&config, shared)?,
         };
-        let state = state(config.clone(), shared, upstream.clone())?;
+        let earlier = before.map(|before| &*before.authenticator);
+        let state = state(config.clone(), shared, upstream.clone(), earlier)?;
+        let authenticator = Arc::clone(&state.authenticator);
         let admin = api::probes(shared.lifecycle.clone(), shared.metrics.clone());
-        Ok(Self { config, public: api::router(state), admin, upstream })
+        Ok(Self { config, public: api::router(state), admin, upstream, authenticator })
     }
 
     /// Whether Citrix is asked in the same way.
@@ -54,7 +57,12 @@ fn upstream(config: &Config, shared: &Shared) -> Result<Upstream, Error> {
     Ok(Upstream::new(&config.regions, &config.upstream, clock, observer)?)
 }
 
-fn state(config: Config, shared: &Shared, upstream: Upstream) -> Result<ApiState, Error> {
+fn state(
+    config: Config,
+    shared: &Shared,
+    upstream: Upstream,
+    earlier: Option<&Authenticator>,
+) -> Result<ApiState, Error> {
     let secret = secret::root(&config)?;
     let clock = Arc::clone(&shared.clock);
 
@@ -65,7 +73,19 @@ fn state(config: Config, shared: &Shared, upstream: Upstream) -> Result<ApiState
         apps.insert(name.clone(), app);
         name
     });
-    let authenticator = Authenticator::new(apps.values(), anonymous, Arc::clone(&clock));
+    let parts = AuthenticatorParts {
+        apps: &apps,
+        issuers: &config.issuers,
+        anonymous,
+        secret: &secret,
+        previous_secret: config.server.previous_secret.as_ref(),
+        max_failures_per_minute: config.server.max_auth_failures_per_minute,
+        clock: Arc::clone(&clock),
+    };
+    let authenticator = match earlier {
+        Some(earlier) => earlier.reconfigured(parts),
+        None => Authenticator::new(parts),
+    }?;
     let sites_ttl = config.cache.ttl.get("sites").copied().unwrap_or(SITES_TTL);
     let core = Arc::new(Core::new(CoreParts {
         directory: Directory::new(config.regions, config.customers, config.misconfigured),

@@ -1,76 +1,209 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use super::{ApiKey, Credential};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::{
+    ApiKey, Credential, IssuedToken, KeyUse, Refused,
+    failures::Failures,
+    issuer::{CannotSign, TokenIssuer},
+    jwt::{Issuers, MAX_TOKEN_LEN, Token},
+    keys::Keys,
+    memory::{Memory, TokenDigest, Verified},
+};
 use crate::{
-    config::{App, KeyHash},
+    config::{App, Issuer},
     domain::{AppName, AuthMethod, Clock, Principal},
+    net,
 };
 
-/// Turns credentials into principals.
+/// Turns credentials into principals, by one configuration.
 #[derive(Debug)]
 pub struct Authenticator {
-    keys: HashMap<String, (AppName, KeyHash)>,
-    anonymous: Option<AppName>,
+    keys: Keys,
+    own: TokenIssuer,
+    issuers: Issuers,
+    memory: Memory,
+    failures: Arc<Failures>,
+    anonymous: Option<Arc<Principal>>,
     clock: Arc<dyn Clock>,
 }
 
-/// Why a credential was not accepted. The caller is told only whether one was sent at all; the
-/// rest is for the log and the audit trail.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refused {
-    /// There was no credential.
-    #[error("no credential was sent")]
-    Missing,
-    /// The text is no API key: wrong form or wrong checksum.
-    #[error("the credential is malformed")]
-    Malformed,
-    /// No app has a key of this id.
-    #[error("the key is unknown")]
-    Unknown,
-    /// The id is known, the secret is not the one it belongs to.
-    #[error("the secret is wrong")]
-    WrongSecret,
-    /// The key is genuine, and its time is over.
-    #[error("the key has expired")]
-    Expired,
+/// What an [`Authenticator`] is made of.
+#[derive(Debug)]
+pub struct AuthenticatorParts<'a> {
+    /// The callers.
+    pub apps: &'a BTreeMap<AppName, App>,
+    /// The identity providers.
+    pub issuers: &'a BTreeMap<String, Issuer>,
+    /// The app of requests without a credential: only for gateways that were started with a flag
+    /// that says `unsafe`.
+    pub anonymous: Option<AppName>,
+    /// Root of the key that signs the gateway's own tokens.
+    pub secret: &'a SecretString,
+    /// The root before the last change: its tokens are accepted until they expire.
+    pub previous_secret: Option<&'a SecretString>,
+    /// Refused credentials of one address in a minute that get an answer of their own; 0 is all.
+    pub max_failures_per_minute: u32,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why no token was issued.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub enum CannotIssue {
+    /// The app or its key is not accepted.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A fault inside the gateway.
+    #[error(transparent)]
+    Internal(#[from] CannotSign),
 }
 
 impl Authenticator {
-    /// Knows the keys of these apps. With `anonymous`, a request without a credential is that
-    /// app's: only for gateways that were started with a flag that says `unsafe`.
-    pub fn new<'a>(
-        apps: impl IntoIterator<Item = &'a App>,
-        anonymous: Option<AppName>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let keys = apps
-            .into_iter()
-            .flat_map(|app| app.keys.iter().map(|key| (app.name.clone(), key.clone())))
-            .map(|(app, key)| (key.id.clone(), (app, key)))
-            .collect();
-        Self { keys, anonymous, clock }
+    /// Knows what the configuration says. Begins to fetch the keys of identity providers in the
+    /// background, and waits for none of them.
+    ///
+    /// # Errors
+    /// When no HTTP client for identity providers can be made.
+    ///
+    /// # Panics
+    /// When there are issuers, outside of a tokio runtime.
+    pub fn new(parts: AuthenticatorParts<'_>) -> Result<Self, net::Error> {
+        Self::build(parts, None)
     }
 
-    /// Finds out who presents the credential.
+    /// The same for a new configuration. It takes over what the world told and not the old
+    /// configuration: the keys of identity providers that are asked in the same way, when API keys
+    /// were used, and how often addresses were refused.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn reconfigured(&self, parts: AuthenticatorParts<'_>) -> Result<Self, net::Error> {
+        Self::build(parts, Some(self))
+    }
+
+    fn build(parts: AuthenticatorParts<'_>, earlier: Option<&Self>) -> Result<Self, net::Error> {
+        let AuthenticatorParts { apps, issuers, anonymous, secret, previous_secret, .. } = parts;
+        let limit = parts.max_failures_per_minute;
+        let failures = earlier.map(|earlier| &earlier.failures);
+        let failures = failures.filter(|failures| failures.per_minute() == limit).cloned();
+        let anonymous = anonymous.map(|app| {
+            let method = AuthMethod::UnsafeAnonymous;
+            Arc::new(Principal { app, method, subject: None })
+        });
+        Ok(Self {
+            keys: Keys::new(apps, earlier.map(|earlier| &earlier.keys)),
+            own: TokenIssuer::new(secret, previous_secret),
+            issuers: Issuers::new(issuers, apps, earlier.map(|earlier| &earlier.issuers))?,
+            memory: Memory::new(),
+            failures: failures.unwrap_or_else(|| Arc::new(Failures::new(limit))),
+            anonymous,
+            clock: parts.clock,
+        })
+    }
+
+    /// Finds out who presents the credential. `address` is where the request comes from: it is
+    /// never a reason to refuse a valid credential.
+    ///
+    /// Waits, for some seconds at most, only where a token is signed with a key that its issuer
+    /// may have begun to use since it was last asked.
     ///
     /// # Errors
     /// See [`Refused`].
-    pub fn authenticate(&self, credential: Option<&Credential>) -> Result<Principal, Refused> {
+    pub async fn authenticate(
+        &self,
+        credential: Option<&Credential>,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Principal>, Refused> {
         let Some(credential) = credential else {
-            let app = self.anonymous.clone().ok_or(Refused::Missing)?;
-            return Ok(Principal { app, method: AuthMethod::UnsafeAnonymous, subject: None });
+            return self.anonymous.clone().ok_or(Refused::Missing);
         };
-        let key = ApiKey::parse(credential.expose()).map_err(|_| Refused::Malformed)?;
-        let known = self.keys.get(key.id());
-        let matches = key.verify_found(known.map(|(_, hash)| hash));
-        let Some((app, hash)) = known else { return Err(Refused::Unknown) };
-        if !matches {
-            return Err(Refused::WrongSecret);
+        let (text, now) = (credential.expose(), self.clock.now());
+        let accepted = if ApiKey::is_meant_by(text) {
+            self.keys.accept(text, now).map(|known| Arc::clone(&known.principal))
+        } else {
+            self.token(text, now).await
+        };
+        accepted.map_err(|refused| self.counted(refused, address))
+    }
+
+    /// Counts a refusal that happened elsewhere, such as that of headers that hold no credential
+    /// at all. The answer is the refusal to tell the caller.
+    pub fn counted(&self, refused: Refused, address: Option<IpAddr>) -> Refused {
+        let address = address.filter(|_| refused.may_be_a_guess());
+        match address.and_then(|address| self.failures.count(address)) {
+            None => refused,
+            Some(retry_after) => {
+                tracing::debug!(error.cause = %refused, "one refused credential too many");
+                Refused::TooManyFailures { retry_after }
+            }
         }
-        if hash.expires.is_some_and(|end| end <= self.clock.now()) {
-            return Err(Refused::Expired);
+    }
+
+    /// Sells a token for an API key of the app (OAuth 2.0 client credentials, RFC 6749 section
+    /// 4.4).
+    ///
+    /// # Errors
+    /// See [`CannotIssue`].
+    pub fn issue(
+        &self,
+        app: &str,
+        key: &SecretString,
+        address: Option<IpAddr>,
+    ) -> Result<(AppName, IssuedToken), CannotIssue> {
+        use secrecy::ExposeSecret as _;
+        let now = self.clock.now();
+        let accepted = self.keys.accept(key.expose_secret(), now).and_then(|known| {
+            let fits = known.principal.app.as_str() == app;
+            if fits { Ok(known) } else { Err(Refused::ForeignKey) }
+        });
+        let known = accepted.map_err(|refused| self.counted(refused, address))?;
+        Ok((known.principal.app.clone(), self.own.issue(known, now)?))
+    }
+
+    /// When each API key was last accepted, by app and id.
+    pub fn key_uses(&self) -> Vec<KeyUse> {
+        self.keys.uses()
+    }
+
+    /// How many signatures of identity providers' tokens were checked so far.
+    pub fn signatures_checked(&self) -> u64 {
+        self.issuers.signatures_checked()
+    }
+
+    async fn token(&self, text: &str, now: Timestamp) -> Result<Arc<Principal>, Refused> {
+        if text.len() > MAX_TOKEN_LEN {
+            return Err(Refused::TokenTooLong);
         }
-        let method = AuthMethod::ApiKey { key_id: hash.id.clone() };
-        Ok(Principal { app: app.clone(), method, subject: None })
+        let digest = TokenDigest::of(text);
+        if let Some(verified) = self.memory.recall(digest, now)
+            && verified.keys.is_none_or(|keys| self.issuers.are_current(keys))
+        {
+            return Ok(verified.principal);
+        }
+        let token = Token::parse(text)?;
+        let verified = if TokenIssuer::is_named_by(&token) {
+            self.own_token(&token, now)?
+        } else {
+            self.issuers.verify(&token, now).await?
+        };
+        self.memory.keep(digest, verified.clone());
+        Ok(verified.principal)
+    }
+
+    fn own_token(&self, token: &Token<'_>, now: Timestamp) -> Result<Verified, Refused> {
+        let claims = self.own.verify(token, now)?;
+        let key = self.keys.find(claims.key_id, now).ok_or(Refused::KeyRevoked)?;
+        if !claims.were_bought_with(key) {
+            return Err(Refused::KeyRevoked);
+        }
+        let app = key.principal.app.clone();
+        let method = AuthMethod::GatewayToken { key_id: key.hash.id.clone() };
+        Ok(Verified {
+            principal: Arc::new(Principal { app, method, subject: None }),
+            until: key.hash.expires.map_or(claims.until, |expires| expires.min(claims.until)),
+            keys: None,
+        })
     }
 }

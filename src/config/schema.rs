@@ -122,6 +122,7 @@ pub(super) const SECTIONS: &[Keys] = &[
             "max_uri_bytes",
             "max_body_bytes",
             "max_streams",
+            "max_auth_failures_per_minute",
             "default_deadline",
             "action_deadline",
             "max_deadline",

@@ -34,6 +34,8 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Streams that one HTTP/2 connection may have open.
     pub max_streams: u32,
+    /// Refused credentials of one address in a minute that get an answer of their own; 0 is all.
+    pub max_auth_failures_per_minute: u32,
     /// Deadline of a call that names none.
     pub default_deadline: Duration,
     /// Deadline of a power or session call that names none.

@@ -11,6 +11,7 @@ mod context;
 mod ids;
 mod machine;
 mod page;
+mod peer;
 mod platform;
 mod principal;
 mod problem;
@@ -27,6 +28,7 @@ pub use ids::{
 };
 pub use machine::{DeliveryGroup, Machine, MachineCatalog, PowerAction, Reference, User};
 pub use page::{Page, PageRequest};
+pub use peer::PeerAddr;
 pub use platform::{Notification, NotificationContent, ResourceLocation, ServiceState};
 pub use principal::{AuthMethod, Principal};
 pub use problem::{Origin, ProblemCode, UnknownCode};

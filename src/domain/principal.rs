@@ -19,6 +19,16 @@ pub enum AuthMethod {
         /// Public part of the key.
         key_id: String,
     },
+    /// With a token of the gateway's own, bought with an API key of this id.
+    GatewayToken {
+        /// Public part of the key.
+        key_id: String,
+    },
+    /// With a token of an identity provider.
+    Jwt {
+        /// Its name in the configuration.
+        issuer: String,
+    },
     /// As an operator at the command line, who has the configuration in hand.
     CommandLine,
     /// Not at all: the gateway was started with a flag that says `unsafe`.

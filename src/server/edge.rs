@@ -14,12 +14,7 @@ use super::{
     check::check,
     watch::{InFlight, Watch},
 };
-use crate::telemetry::Metrics;
-
-/// Address of the other end of the connection, as a request extension. Behind a proxy this is
-/// the proxy.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct PeerAddr(pub SocketAddr);
+use crate::{domain::PeerAddr, telemetry::Metrics};
 
 /// What every connection of a listener needs to know.
 pub(super) struct Rules {

@@ -38,6 +38,5 @@ mod tests;
 mod watch;
 
 pub use accept::{Drained, Server};
-pub use edge::PeerAddr;
 pub use limits::Limits;
 pub use refusal::{Refusal, RenderRefusal};

@@ -21,6 +21,8 @@ pub struct Whoami {
     pub app: AppName,
     /// How it was authenticated.
     pub method: AuthMethod,
+    /// The user or service behind the credential, where it names one.
+    pub subject: Option<String>,
     /// What it may do.
     pub grants: Vec<Grant>,
 }
@@ -55,6 +57,7 @@ impl Accounts {
         Whoami {
             app: ctx.principal.app.clone(),
             method: ctx.principal.method.clone(),
+            subject: ctx.principal.subject.clone(),
             grants: self.core.policy.grants(&ctx.principal).to_vec(),
         }
     }

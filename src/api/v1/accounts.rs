@@ -38,11 +38,16 @@ pub(crate) struct WhoamiView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AuthenticationView {
-    /// `apiKey`, or `none` where the gateway was started without authentication.
+    /// `apiKey`, `gatewayToken` (a token that an API key bought), `jwt` (a token of an identity
+    /// provider), or `none` where the gateway was started without authentication.
     #[schema(value_type = String, example = "apiKey")]
     method: &'static str,
     /// Public part of the API key.
     key_id: Option<String>,
+    /// The identity provider, by its name in the gateway's configuration.
+    issuer: Option<String>,
+    /// Whom the identity provider names (the `sub` claim).
+    subject: Option<String>,
 }
 
 /// Actions, and where they are allowed.
@@ -228,13 +233,15 @@ pub(crate) async fn show_customer(
 
 impl From<Whoami> for WhoamiView {
     fn from(whoami: Whoami) -> Self {
-        let authentication = match whoami.method {
-            AuthMethod::ApiKey { key_id } => {
-                AuthenticationView { method: "apiKey", key_id: Some(key_id) }
-            }
-            AuthMethod::CommandLine => AuthenticationView { method: "commandLine", key_id: None },
-            AuthMethod::UnsafeAnonymous => AuthenticationView { method: "none", key_id: None },
+        let (method, key_id, issuer) = match whoami.method {
+            AuthMethod::ApiKey { key_id } => ("apiKey", Some(key_id), None),
+            AuthMethod::GatewayToken { key_id } => ("gatewayToken", Some(key_id), None),
+            AuthMethod::Jwt { issuer } => ("jwt", None, Some(issuer)),
+            AuthMethod::CommandLine => ("commandLine", None, None),
+            AuthMethod::UnsafeAnonymous => ("none", None, None),
         };
+        let subject = whoami.subject;
+        let authentication = AuthenticationView { method, key_id, issuer, subject };
         let grants = whoami.grants.into_iter().map(GrantView::from).collect();
         Self { app: whoami.app.to_string(), authentication, grants }
     }

@@ -35,6 +35,8 @@ impl Server {
             max_uri_bytes: size("max_uri_bytes", 64 << 10),
             max_body_bytes: size("max_body_bytes", 1 << 30),
             max_streams: count("max_streams", 10_000),
+            max_auth_failures_per_minute: section
+                .count("max_auth_failures_per_minute", 0..=1_000_000),
             default_deadline: seconds("default_deadline", 1, 3_600),
             action_deadline: seconds("action_deadline", 1, 3_600),
             max_deadline: seconds("max_deadline", 1, 3_600),

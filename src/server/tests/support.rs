@@ -18,7 +18,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    server::{Drained, Limits, PeerAddr, Refusal, Server, accept::Listen},
+    domain::PeerAddr,
+    server::{Drained, Limits, Refusal, Server, accept::Listen},
     telemetry::Metrics,
 };
 

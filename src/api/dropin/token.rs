@@ -1,0 +1,216 @@
+//! The token endpoint: an app's name and API key stand where a Citrix API client's id and secret
+//! stood (RFC 6749 section 4.4).
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http_body_util::{BodyExt, Limited};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::{
+    api::{ApiState, authenticate::KnownApp},
+    auth::{CannotIssue, IssuedToken, Refused},
+    domain::PeerAddr,
+};
+
+/// `root` or a customer's id stands in the path, and makes no difference: what a caller may do
+/// hangs on its grants.
+pub(super) fn routes() -> Router<ApiState> {
+    Router::new().route("/cctrustoauth2/{customer}/tokens/clients", post(issue_token))
+}
+
+/// What Citrix's token service answers.
+#[derive(Serialize)]
+struct TokenView<'a> {
+    token_type: &'static str,
+    access_token: &'a str,
+    /// Seconds, as text: clients of Citrix read it so.
+    expires_in: String,
+}
+
+/// A refusal as RFC 6749 section 5.2 has it, and as scripts for Citrix's APIs print it.
+#[derive(Debug)]
+struct OAuthError {
+    status: StatusCode,
+    code: &'static str,
+    description: &'static str,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Serialize)]
+struct OAuthErrorView {
+    error: &'static str,
+    error_description: &'static str,
+    #[serde(rename = "ErrorMessage")]
+    error_message: &'static str,
+}
+
+/// What a client says of itself.
+#[derive(Default)]
+struct Client {
+    id: Option<String>,
+    secret: Option<SecretString>,
+}
+
+async fn issue_token(
+    State(api): State<ApiState>,
+    request: Request,
+) -> Result<Response, OAuthError> {
+    let (head, body) = request.into_parts();
+    let mut client = from_header(&head.headers)?;
+    let body = read_form(&head.headers, body).await?;
+    client.read_form(&body)?;
+    let (Some(id), Some(secret)) = (client.id, client.secret) else { return Err(INVALID_CLIENT) };
+    let address = head.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
+    let (app, issued) = api.authenticator.issue(&id, &secret, address).map_err(refusal)?;
+    let mut response = answer(&issued);
+    response.extensions_mut().insert(KnownApp(app));
+    Ok(response)
+}
+
+impl Client {
+    /// Reads the form over what the header said; saying a thing twice is a mistake of somebody.
+    fn read_form(&mut self, form: &[u8]) -> Result<(), OAuthError> {
+        let mut grant = None;
+        for (name, value) in url::form_urlencoded::parse(form) {
+            let twice = match &*name {
+                "grant_type" => grant.replace(value.into_owned()).is_some(),
+                "client_id" => self.id.replace(value.into_owned()).is_some_and(|id| !id.is_empty()),
+                "client_secret" => {
+                    let value = Zeroizing::new(value.into_owned());
+                    self.secret.replace(SecretString::from(value.as_str())).is_some()
+                }
+                _ => false,
+            };
+            if twice {
+                return Err(invalid_request("A parameter or the client stands in it twice."));
+            }
+        }
+        match grant.as_deref() {
+            Some("client_credentials") => Ok(()),
+            Some(_) => Err(OAuthError {
+                code: "unsupported_grant_type",
+                ..invalid_request("The only grant_type here is client_credentials.")
+            }),
+            None => Err(invalid_request("The form holds no grant_type.")),
+        }
+    }
+}
+
+/// The client as HTTP Basic names it (RFC 6749 section 2.3.1).
+fn from_header(headers: &HeaderMap) -> Result<Client, OAuthError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(Client::default()) };
+    if values.next().is_some() {
+        return Err(invalid_request("The request holds two Authorization headers."));
+    }
+    let decoded = || {
+        let (scheme, encoded) = value.to_str().ok()?.trim().split_once(' ')?;
+        let bytes = STANDARD.decode(encoded.trim()).ok().map(Zeroizing::new)?;
+        let text =
+            std::str::from_utf8(&bytes).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"));
+        let (id, secret) = text?.split_once(':')?;
+        Some(Client { id: Some(unescaped(id)?), secret: Some(unescaped(secret)?.into()) })
+    };
+    decoded().ok_or(INVALID_CLIENT)
+}
+
+/// Both halves are form-encoded before they are joined.
+fn unescaped(text: &str) -> Option<String> {
+    let text = percent_encoding::percent_decode_str(text).decode_utf8().ok()?;
+    Some(text.into_owned())
+}
+
+async fn read_form(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, OAuthError> {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.unwrap_or_default().split(';').next().unwrap_or_default();
+    if !media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(invalid_request("Send the parameters as application/x-www-form-urlencoded."));
+    }
+    match Limited::new(body, MAX_FORM).collect().await {
+        Ok(whole) => Ok(Zeroizing::new(whole.to_bytes().to_vec())),
+        Err(_) => Err(invalid_request("The body is too large or was cut off.")),
+    }
+}
+
+fn answer(issued: &IssuedToken) -> Response {
+    let view = TokenView {
+        token_type: "bearer",
+        access_token: issued.token.expose_secret(),
+        expires_in: issued.expires_in.as_secs().to_string(),
+    };
+    unstored(Json(view).into_response())
+}
+
+fn refusal(error: CannotIssue) -> OAuthError {
+    match error {
+        CannotIssue::Internal(_) => OAuthError {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            code: "server_error",
+            description: "The gateway failed.",
+            retry_after: None,
+        },
+        CannotIssue::Refused(refused) => {
+            // Which of these it was helps guessing, so only the log is told.
+            tracing::info!(error.cause = %refused, "issued no token");
+            match refused {
+                Refused::TooManyFailures { retry_after } => OAuthError {
+                    status: StatusCode::TOO_MANY_REQUESTS,
+                    code: "invalid_client",
+                    description: "Too many requests with a wrong client id or secret.",
+                    retry_after: Some(retry_after),
+                },
+                _ => INVALID_CLIENT,
+            }
+        }
+    }
+}
+
+fn invalid_request(description: &'static str) -> OAuthError {
+    let status = StatusCode::BAD_REQUEST;
+    OAuthError { status, code: "invalid_request", description, retry_after: None }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let view = OAuthErrorView {
+            error: self.code,
+            error_description: self.description,
+            error_message: self.description,
+        };
+        let mut response = unstored((self.status, Json(view)).into_response());
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
+        }
+        response
+    }
+}
+
+fn unstored(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// What Citrix says of a wrong client id or secret: 400, not 401.
+const INVALID_CLIENT: OAuthError = OAuthError {
+    status: StatusCode::BAD_REQUEST,
+    code: "invalid_client",
+    description: "Invalid client id or client secret.",
+    retry_after: None,
+};
+
+/// Bytes of a form: several times what an app's name and key take.
+const MAX_FORM: usize = 16 * 1024;
