@@ -29,7 +29,7 @@ use crate::{
     server::{Limits, Refusal, Server},
     services::{Core, CoreParts, Directory, Services},
     telemetry::Metrics,
-    upstream::{ObservedCall, Observer, Service, Upstream},
+    upstream::{GuardEvent, GuardEventKind, ObservedCall, Observer, Service, Upstream},
 };
 
 /// A gateway that is ready to run: its listeners are bound, and nothing is served yet.
@@ -317,6 +317,22 @@ impl Observer for UpstreamMetrics {
             outcome = call.outcome,
             "upstream call"
         );
+    }
+
+    fn guarded(&self, event: &GuardEvent<'_>) {
+        let (guards, service, region) =
+            (self.0.guards(), event.service.as_str(), event.place.name());
+        match event.kind {
+            GuardEventKind::Admitted(waited) => guards.admitted(service, region, waited),
+            GuardEventKind::Left => guards.left(service, region),
+            GuardEventKind::Refused(reason) => guards.refused(service, region, reason),
+            GuardEventKind::Retried => guards.retried(service, region),
+            GuardEventKind::NotRetried(reason) => guards.not_retried(service, region, reason),
+            GuardEventKind::CooledDown => guards.cooled_down(service, region),
+            GuardEventKind::Breaker(scope, state) => {
+                guards.breaker_moved(scope.as_str(), service, region, state.as_str());
+            }
+        }
     }
 }
 
