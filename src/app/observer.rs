@@ -1,7 +1,7 @@
 use crate::{
     domain::CustomerName,
     telemetry::Metrics,
-    upstream::{ObservedCall, Observer, Service},
+    upstream::{GuardEvent, GuardEventKind, ObservedCall, Observer, Service},
 };
 
 /// Counts what is asked of Citrix.
@@ -25,5 +25,21 @@ impl Observer for UpstreamMetrics {
             outcome = call.outcome,
             "upstream call"
         );
+    }
+
+    fn guarded(&self, event: &GuardEvent<'_>) {
+        let (guards, service, region) =
+            (self.0.guards(), event.service.as_str(), event.place.name());
+        match event.kind {
+            GuardEventKind::Admitted(waited) => guards.admitted(service, region, waited),
+            GuardEventKind::Left => guards.left(service, region),
+            GuardEventKind::Refused(reason) => guards.refused(service, region, reason),
+            GuardEventKind::Retried => guards.retried(service, region),
+            GuardEventKind::NotRetried(reason) => guards.not_retried(service, region, reason),
+            GuardEventKind::CooledDown => guards.cooled_down(service, region),
+            GuardEventKind::Breaker(scope, state) => {
+                guards.breaker_moved(scope.as_str(), service, region, state.as_str());
+            }
+        }
     }
 }

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Admin, App, Cache, Config, Database, Environment, Finding, Issuer, Log, Region, Server,
-    Severity, Store, UpstreamSettings, apps::Known, context::Context, customers::Customers,
-    document::Origin, file::read_text, layers::Layers, reader::Section,
+    Admin, App, Cache, Config, Database, Environment, Finding, Issuer, Log, Region,
+    ResilienceSettings, Server, Severity, Store, UpstreamSettings, apps::Known, context::Context,
+    customers::Customers, document::Origin, file::read_text, layers::Layers, reader::Section,
 };
 
 /// What came of reading a configuration.
@@ -100,6 +100,8 @@ impl Config {
         let upstream = upstream.section("upstream", TABLE);
         let ttl = cache.map(|cache| cache.field("ttl"));
         let token = upstream.map(|upstream| upstream.field("token"));
+        let guards =
+            upstream.map(|upstream| ResilienceSettings::SECTIONS.map(|s| upstream.field(s)));
 
         let server = server.section("server", TABLE).map(|section| Server::read(&section));
         let admin = admin.section("admin", TABLE).zip(server.as_ref());
@@ -110,8 +112,10 @@ impl Config {
         let ttl = ttl.as_ref().and_then(|ttl| ttl.section("cache.ttl", TABLE));
         let cache = cache.zip(ttl).map(|(section, ttl)| Cache::read(&section, &ttl));
         let token = token.as_ref().and_then(|token| token.section("upstream.token", TABLE));
-        let upstream =
-            upstream.zip(token).map(|(section, token)| UpstreamSettings::read(&section, &token));
+        let resilience = guards.as_ref().and_then(ResilienceSettings::read);
+        let upstream = upstream.zip(token).zip(resilience).map(|((section, token), resilience)| {
+            UpstreamSettings::read(&section, &token, resilience)
+        });
 
         let regions = Region::read_all(&root.field("regions"), layers);
         let customers = Customers::read_all(&root, layers, &regions);

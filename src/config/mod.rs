@@ -21,6 +21,7 @@ mod load;
 mod quantity;
 mod reader;
 mod regions;
+mod resilience;
 mod schema;
 mod secrets;
 mod server;
@@ -39,6 +40,9 @@ pub use finding::{Finding, Severity};
 pub use issuers::{Algorithm, Issuer};
 pub use load::{LoadOptions, Loaded};
 pub use regions::{Region, TokenForm};
+pub use resilience::{
+    BreakerSettings, CooldownSettings, ResilienceSettings, RetrySettings, SlotSettings,
+};
 pub use server::{Admin, Cache, Database, Log, LogFormat, Server, TlsFiles};
 pub use stores::{Store, StoreAccount, StoreAuth};
 pub use upstream::{TokenSettings, UpstreamSettings};

@@ -84,6 +84,17 @@ impl<'a> Section<'a> {
         self.field(key).duration(&bounds).unwrap_or_default()
     }
 
+    /// Two durations of up to an hour, of which the first may not be the longer one.
+    pub(super) fn range(&self, low: &'static str, high: &'static str) -> (Duration, Duration) {
+        let bounds = Duration::from_millis(1)..=Duration::from_hours(1);
+        let (min, max) = (self.duration(low, bounds.clone()), self.duration(high, bounds));
+        if min > max && !max.is_zero() {
+            let problem = format!("it is longer than `{high}`");
+            self.field(low).wrong(problem, format!("lower it or raise `{high}`"));
+        }
+        (min, max)
+    }
+
     /// A number of bytes within `bounds`, which fit a `usize` on every platform.
     pub(super) fn bytes(&self, key: &'static str, bounds: RangeInclusive<u64>) -> u64 {
         let field = self.field(key);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::reader::Section;
+use super::{ResilienceSettings, reader::Section};
 
 /// Bounds and timings of calls to Citrix.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +17,12 @@ pub struct UpstreamSettings {
     pub job_poll_min: Duration,
     /// Longest pause between two looks at a job.
     pub job_poll_max: Duration,
+    /// How long a site that was found hibernated is left out of lists over many.
+    pub hibernated_recheck: Duration,
     /// Timings of token handling.
     pub token: TokenSettings,
+    /// Retries, cooldowns, slots and breakers.
+    pub resilience: ResilienceSettings,
 }
 
 /// Timings of token handling.
@@ -43,8 +47,12 @@ pub struct TokenSettings {
 }
 
 impl UpstreamSettings {
-    pub(super) fn read(section: &Section<'_>, token: &Section<'_>) -> Self {
-        let (job_poll_min, job_poll_max) = range(section, "job_poll_min", "job_poll_max");
+    pub(super) fn read(
+        section: &Section<'_>,
+        token: &Section<'_>,
+        resilience: ResilienceSettings,
+    ) -> Self {
+        let (job_poll_min, job_poll_max) = section.range("job_poll_min", "job_poll_max");
         Self {
             connect_timeout: section.duration("connect_timeout", MS * 100..=MINUTE),
             read_timeout: section.duration("read_timeout", MS * 1_000..=MINUTE * 10),
@@ -53,14 +61,16 @@ impl UpstreamSettings {
             max_fanout: section.count("max_fanout", 1..=10_000) as usize,
             job_poll_min,
             job_poll_max,
+            hibernated_recheck: section.duration("hibernated_recheck", MINUTE..=MINUTE * 60 * 24),
             token: TokenSettings::read(token),
+            resilience,
         }
     }
 }
 
 impl TokenSettings {
     fn read(section: &Section<'_>) -> Self {
-        let (backoff_min, backoff_max) = range(section, "backoff_min", "backoff_max");
+        let (backoff_min, backoff_max) = section.range("backoff_min", "backoff_max");
         Self {
             mint_timeout: section.duration("mint_timeout", MS * 100..=MINUTE * 2),
             refresh_at: section.field("refresh_at").fraction(&(0.75..=0.85)).unwrap_or_default(),
@@ -72,18 +82,6 @@ impl TokenSettings {
             rejected_pause: section.duration("rejected_pause", MS * 1_000..=MINUTE * 60),
         }
     }
-}
-
-/// Two durations of which the first may not be the longer one.
-fn range(section: &Section<'_>, low: &'static str, high: &'static str) -> (Duration, Duration) {
-    let bounds = MS..=MINUTE * 60;
-    let (min, max) = (section.duration(low, bounds.clone()), section.duration(high, bounds));
-    if min > max && !max.is_zero() {
-        section
-            .field(low)
-            .wrong(format!("it is longer than `{high}`"), format!("lower it or raise `{high}`"));
-    }
-    (min, max)
 }
 
 const MS: Duration = Duration::from_millis(1);

@@ -185,14 +185,7 @@ impl Error {
     /// When trying again may help, where somebody said so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Upstream(error) => match error.kind {
-                ErrorKind::Unavailable { retry_after } | ErrorKind::RateLimited { retry_after } => {
-                    retry_after
-                }
-                ErrorKind::TokenUnavailable { retry_after }
-                | ErrorKind::Quarantined { retry_after } => Some(retry_after),
-                _ => None,
-            },
+            Self::Upstream(error) => error.kind.retry_after(),
             Self::Sources { retry_after, .. } => *retry_after,
             Self::Store { code: ProblemCode::OperationInProgress, .. } => Some(STORE_BUSY),
             _ => None,
@@ -240,6 +233,7 @@ fn upstream_code(kind: ErrorKind) -> ProblemCode {
         ErrorKind::Quarantined { .. } => ProblemCode::CredentialQuarantined,
         ErrorKind::SessionExpired => ProblemCode::StoreSessionExpired,
         ErrorKind::SignInRefused => ProblemCode::StoreSignInRefused,
+        ErrorKind::Overloaded { .. } => ProblemCode::Overloaded,
         ErrorKind::DeadlineExceeded => ProblemCode::DeadlineExceeded,
         ErrorKind::NotConfigured => ProblemCode::Internal,
     }

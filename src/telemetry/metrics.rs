@@ -10,6 +10,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::Guards;
+
 /// Every number that the gateway counts, and the registry that renders them. Clones are cheap
 /// and count into the same numbers.
 #[derive(Clone, Debug)]
@@ -27,6 +29,7 @@ struct Instruments {
     token_mints: Family<MintLabels, Counter>,
     token_states: Family<StateLabels, Gauge>,
     fanout_sources: Family<StatusLabels, Counter>,
+    guards: Guards,
 }
 
 /// A request being answered; dropping it takes it off the gauge.
@@ -130,6 +133,7 @@ impl Metrics {
             "Sources of fan-outs by how they answered",
             fanout_sources.clone(),
         );
+        let guards = Guards::registered(&mut registry);
         Self(Arc::new(Instruments {
             registry,
             request_duration,
@@ -141,7 +145,13 @@ impl Metrics {
             token_mints,
             token_states,
             fanout_sources,
+            guards,
         }))
+    }
+
+    /// What the guards before the upstreams do.
+    pub fn guards(&self) -> &Guards {
+        &self.0.guards
     }
 
     /// Counts a request as being answered until the returned value is dropped.

@@ -8,8 +8,10 @@
 //! templates, methods outside the known ones are `_OTHER`, everything else comes from a closed
 //! set or from the configuration.
 
+mod guards;
 mod log;
 mod metrics;
 
+pub use guards::Guards;
 pub use log::{LogError, init};
 pub use metrics::{ActiveRequest, Metrics, OpenConnection, known_method};

@@ -65,7 +65,7 @@ impl Error {
 }
 
 /// Where a service is.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Place {
     /// In a control plane of Citrix Cloud.
     Region(RegionName),
@@ -171,6 +171,12 @@ pub enum ErrorKind {
     /// A store does not accept a caller's user name and password.
     #[error("the store refuses the user name and password")]
     SignInRefused,
+    /// Too many calls wait for the service already.
+    #[error("too many calls wait for the service")]
+    Overloaded {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The caller's own deadline passed before the call was sent.
     #[error("the deadline passed before the call was made")]
     DeadlineExceeded,
@@ -200,6 +206,7 @@ impl ErrorKind {
             Self::Quarantined { .. } => "credential_quarantined",
             Self::SessionExpired => "store_session_expired",
             Self::SignInRefused => "store_sign_in_refused",
+            Self::Overloaded { .. } => "overloaded",
             Self::DeadlineExceeded => "deadline_exceeded",
         }
     }
@@ -208,9 +215,9 @@ impl ErrorKind {
     pub fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Unavailable { retry_after } | Self::RateLimited { retry_after } => retry_after,
-            Self::TokenUnavailable { retry_after } | Self::Quarantined { retry_after } => {
-                Some(retry_after)
-            }
+            Self::TokenUnavailable { retry_after }
+            | Self::Quarantined { retry_after }
+            | Self::Overloaded { retry_after } => Some(retry_after),
             _ => None,
         }
     }

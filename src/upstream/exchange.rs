@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
+use super::Outcome;
 use crate::net::{self, Fault};
 
 /// What may be waited for and held of one answer.
@@ -67,6 +68,21 @@ pub(super) async fn exchange(
     let headers = std::mem::take(response.headers_mut());
     let body = read_body(&mut response, &headers, bounds).await;
     Ok(Answer { status, headers, body })
+}
+
+/// What an exchange says of the service.
+pub(super) fn outcome(answer: &Result<Answer, NoAnswer>) -> Outcome {
+    match answer {
+        Ok(Answer { body: Err(BodyLost::Interrupted(_)), .. }) => Outcome::Lost,
+        Ok(Answer { body: Err(BodyLost::TimedOut), .. }) | Err(NoAnswer::TimedOut) => {
+            Outcome::TimedOut
+        }
+        Ok(Answer { status, .. }) => {
+            Outcome::Answered { status: status.as_u16(), retry_after: None }
+        }
+        Err(NoAnswer::Network { fault, .. }) if fault.nothing_sent() => Outcome::Unreachable,
+        Err(NoAnswer::Network { .. }) => Outcome::Lost,
+    }
 }
 
 async fn read_body(

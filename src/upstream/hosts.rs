@@ -54,8 +54,9 @@ impl Hosts {
             Service::Core => &region.core,
             Service::Notifications => &region.notifications,
             Service::Daas => region.daas.as_ref()?,
-            // Stores come with their own URL.
-            Service::StoreFront => return None,
+            // Of use to the drop-in surface alone, which knows its hosts; stores come with their own
+            // URL.
+            Service::Monitor | Service::StoreFront => return None,
         };
         Some(base.replace(CUSTOMER, customer.id.as_str()))
     }

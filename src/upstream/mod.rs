@@ -2,8 +2,8 @@
 //!
 //! A client method reads like the vendor's manual: build a `Call`, send it through the one
 //! `Transport`, decode the reply with the client's private `wire` types, return domain types.
-//! Tokens come from the `token` room; every fault becomes the one [`Error`]. Nothing is repeated
-//! here but a call that was refused for its token.
+//! Tokens come from the `token` room; every fault becomes the one [`Error`]. What may be repeated,
+//! and how many calls may be under way, is for the `resilience` room to say.
 
 pub mod cloud;
 pub mod daas;
@@ -20,6 +20,7 @@ mod lenient;
 mod observer;
 mod reply;
 mod report;
+mod resilience;
 mod service;
 mod token;
 mod transport;
@@ -34,12 +35,17 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 pub use error::{Error, ErrorKind, Place};
 pub use health::{HealthStatus, ServiceHealth};
 pub use observer::{NoObserver, ObservedCall, Observer};
+pub use resilience::{
+    BreakerScope, BreakerState, BreakerStatus, CooldownStatus, Guard, GuardEvent, GuardEventKind,
+    Outcome, Permit, SlotStatus,
+};
 pub use service::Service;
 pub use token::{TokenState, TokenStatus};
 
 use self::{
     hosts::Hosts,
     report::Reporter,
+    resilience::Retry,
     token::{HttpMint, Jitter, Tokens},
     transport::Transport,
 };
@@ -78,6 +84,9 @@ impl Upstream {
             connect_timeout: settings.connect_timeout,
             ..net::ClientOptions::default()
         })?;
+        let resilience = settings.resilience;
+        let guard = Guard::new(resilience, Arc::clone(&observer));
+        let retry = Arc::new(Retry::new(resilience.retry, Jitter::random()));
         let reporter = Arc::new(Reporter::new(observer, Arc::clone(&clock)));
         let mint = HttpMint::new(
             client.clone(),
@@ -96,6 +105,7 @@ impl Upstream {
             client.clone(),
             Arc::clone(&clock),
             Arc::clone(&reporter),
+            (guard.clone(), Arc::clone(&retry)),
             settings.read_timeout,
             settings.token.clone(),
         );
@@ -103,6 +113,8 @@ impl Upstream {
             client,
             hosts,
             tokens,
+            guard,
+            retry,
             clock,
             reporter,
             read_timeout: settings.read_timeout,
@@ -128,6 +140,27 @@ impl Upstream {
     /// How each service last answered for a customer.
     pub fn health(&self, customer: &CustomerName) -> Vec<ServiceHealth> {
         self.transport.reporter.health(customer)
+    }
+
+    /// Lets calls through, or says why not. Whoever calls Citrix by another way than the clients
+    /// here asks it too.
+    pub fn guard(&self) -> &Guard {
+        &self.transport.guard
+    }
+
+    /// Every breaker that was ever needed.
+    pub fn breakers(&self) -> Vec<BreakerStatus> {
+        self.guard().breakers()
+    }
+
+    /// Every service that is left alone because it said 429.
+    pub fn cooldowns(&self) -> Vec<CooldownStatus> {
+        self.guard().cooldowns()
+    }
+
+    /// Calls under way and waiting, where there are any.
+    pub fn slots(&self) -> Vec<SlotStatus> {
+        self.guard().slots()
     }
 
     /// Lifts a quarantine or a pause, so that the next call asks for a token at once.

@@ -1,12 +1,15 @@
 use std::{fmt, time::Duration};
 
-use super::{Place, Service};
+use super::{GuardEvent, Place, Service};
 use crate::domain::CustomerName;
 
 /// Is told of every exchange with Citrix, once each has ended. Must not block.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// An exchange has ended.
     fn call_ended(&self, call: &ObservedCall<'_>);
+
+    /// A guard let a call through or refused it, or learnt something from one.
+    fn guarded(&self, _event: &GuardEvent<'_>) {}
 }
 
 /// An exchange with Citrix that has ended, tokens included.

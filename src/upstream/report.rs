@@ -126,6 +126,7 @@ fn verdict(error: &Error) -> Verdict {
         | ErrorKind::OutcomeUnknown => Verdict::Fails,
         ErrorKind::TokenUnavailable { .. }
         | ErrorKind::Quarantined { .. }
+        | ErrorKind::Overloaded { .. }
         | ErrorKind::DeadlineExceeded
         | ErrorKind::NotConfigured => Verdict::NotAsked,
     }

@@ -11,12 +11,14 @@ pub enum Service {
     Notifications,
     /// Citrix DaaS.
     Daas,
+    /// Monitor: takes one call at a time per customer.
+    Monitor,
     /// A StoreFront store, its authentication service included.
     StoreFront,
 }
 
 impl Service {
-    /// Every service of a control plane.
+    /// Every service of a control plane whose health is kept.
     pub const ALL: [Self; 5] =
         [Self::Token, Self::Registry, Self::Core, Self::Notifications, Self::Daas];
 
@@ -28,7 +30,13 @@ impl Service {
             Self::Core => "core",
             Self::Notifications => "notifications",
             Self::Daas => "daas",
+            Self::Monitor => "monitor",
             Self::StoreFront => "storefront",
         }
+    }
+
+    /// Whether it takes one call at a time per customer and answers others 429.
+    pub(super) fn is_serial(self) -> bool {
+        self == Self::Monitor
     }
 }

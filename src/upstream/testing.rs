@@ -18,7 +18,10 @@ use url::Url;
 
 use super::{NoObserver, Upstream};
 use crate::{
-    config::{ClientSecret, Customer, Region, TokenForm, TokenSettings, UpstreamSettings},
+    config::{
+        BreakerSettings, ClientSecret, CooldownSettings, Customer, Region, ResilienceSettings,
+        RetrySettings, SlotSettings, TokenForm, TokenSettings, UpstreamSettings,
+    },
     domain::{
         AppName, AuthMethod, CallContext, Clock, CustomerId, CustomerName, Principal, RegionName,
         RequestId, SiteId,
@@ -58,6 +61,43 @@ pub(super) fn settings() -> UpstreamSettings {
             backoff_max: Duration::from_mins(1),
             quarantine_probe: Duration::from_mins(15),
             rejected_pause: Duration::from_secs(30),
+        },
+        hibernated_recheck: Duration::from_mins(15),
+        resilience: ResilienceSettings {
+            retry: RetrySettings { max_attempts: 1, ..resilience().retry },
+            ..resilience()
+        },
+    }
+}
+
+/// As the manual has it.
+pub(super) fn resilience() -> ResilienceSettings {
+    ResilienceSettings {
+        retry: RetrySettings {
+            max_attempts: 4,
+            backoff_min: Duration::from_millis(200),
+            backoff_max: Duration::from_secs(10),
+            budget_share: 0.2,
+            budget_floor: 3,
+        },
+        cooldown: CooldownSettings {
+            without_hint: Duration::from_secs(30),
+            longest: Duration::from_mins(5),
+        },
+        slots: SlotSettings {
+            in_flight: 64,
+            bulk: 32,
+            max_queue: 2000,
+            max_queue_time: Duration::from_secs(20),
+        },
+        breaker: BreakerSettings {
+            consecutive_failures: 5,
+            window: Duration::from_secs(30),
+            min_samples: 20,
+            min_success: 0.5,
+            open_min: Duration::from_secs(5),
+            open_max: Duration::from_secs(15),
+            region_customers: 3,
         },
     }
 }

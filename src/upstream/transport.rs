@@ -1,17 +1,18 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::{
     Error, ErrorKind,
     call::Call,
-    exchange::{Answer, BodyLost, Bounds, NoAnswer, exchange},
+    exchange::{Answer, BodyLost, Bounds, NoAnswer, exchange, outcome},
     fault,
     hosts::Hosts,
     reply::{Origin, Reply},
     report::Reporter,
+    resilience::{Guard, Outcome, Retry},
     token::{Lease, Refusal, Tokens},
 };
 use crate::{
@@ -26,6 +27,8 @@ pub(super) struct Transport {
     pub(super) client: reqwest::Client,
     pub(super) hosts: Arc<Hosts>,
     pub(super) tokens: Tokens,
+    pub(super) guard: Guard,
+    pub(super) retry: Arc<Retry>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reporter: Arc<Reporter>,
     /// Longest silence in the middle of an answer.
@@ -35,37 +38,67 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Sends `call` for a customer and reads the answer, all before the context's deadline. A 2xx
-    /// comes back as it is; everything else is an error.
+    /// Sends `call` for a customer and reads the answer, all before the context's deadline, the
+    /// time in the queue included. A 2xx comes back as it is; everything else is an error.
+    ///
+    /// What failed without an effect is tried again: as long as there are attempts, time and
+    /// budget, and only after the guard has let it through anew.
     pub(super) async fn send(
         &self,
         ctx: &CallContext,
         customer: &Customer,
         call: &Call,
     ) -> Result<Reply, Error> {
-        let started = Instant::now();
-        let result = self.attempt(ctx, customer, call).await;
-        self.reporter.call_ended(customer, call, &result, started);
-        if let Err(error) = &result {
-            tracing::debug!(
-                operation = call.operation,
-                cwsgate.region = customer.region.as_str(),
-                cwsgate.customer = customer.name.as_str(),
-                http.response.status_code = error.status,
-                error.r#type = error.kind.code(),
-                "upstream call failed"
-            );
+        let mut attempt = 1;
+        let mut last = None;
+        loop {
+            let (service, reads) = (call.service, !call.is_write());
+            let permit = self.guard.enter(ctx, customer, service, call.operation, reads).await;
+            let permit = match permit {
+                Ok(permit) => permit,
+                // What Citrix said tells more than why it is not asked again.
+                Err(refused) => return Err(last.unwrap_or(refused)),
+            };
+            if attempt == 1 {
+                permit.first_attempt();
+            }
+            let started = Instant::now();
+            let mut seen = Outcome::NotAsked;
+            let mut result = self.attempt(ctx, customer, call, &mut seen).await;
+            self.reporter.call_ended(customer, call, &result, started);
+            let hint = result.as_ref().err().and_then(|error| error.kind.retry_after());
+            let ended = permit.end(seen.with_hint(hint));
+            if let (Err(error), Some(cooldown)) = (&mut result, ended.cooldown) {
+                error.kind = ErrorKind::RateLimited { retry_after: Some(cooldown) };
+            }
+            let error = match result {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            let pause = self.retry.pause(attempt, seen.with_hint(hint), reads);
+            log_failure(customer, call, &error, attempt, pause);
+            let Some(pause) = pause else { return Err(error) };
+            if pause >= ctx.remaining() {
+                ended.too_late(&self.guard);
+                return Err(error);
+            }
+            if !ended.may_retry(&self.guard) {
+                return Err(error);
+            }
+            sleep(pause).await;
+            attempt += 1;
+            last = Some(error);
         }
-        result
     }
 
     /// One attempt. A 401 did nothing upstream, so that any call is repeated once with a newer
-    /// token; that is the only repetition here.
+    /// token; that is the only repetition here. `seen` learns what was seen of the service.
     async fn attempt(
         &self,
         ctx: &CallContext,
         customer: &Customer,
         call: &Call,
+        seen: &mut Outcome,
     ) -> Result<Reply, Error> {
         let origin = Origin {
             operation: call.operation,
@@ -81,7 +114,7 @@ impl Transport {
         }
         let lease = self.tokens.acquire(customer, ctx.deadline).await;
         let lease = lease.map_err(|refusal| no_token(&origin, refusal))?;
-        let answer = self.exchange(ctx, customer, call, &url, &origin, &lease).await?;
+        let answer = self.exchange(ctx, customer, call, &url, &origin, &lease, seen).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return self.settle(ctx, call, origin, answer);
         }
@@ -90,7 +123,7 @@ impl Transport {
             Err(Refusal::Rejected) => return Err(self.rejected(ctx, &origin, answer)),
             Err(refusal) => return Err(no_token(&origin, refusal)),
         };
-        let answer = self.exchange(ctx, customer, call, &url, &origin, &newer).await?;
+        let answer = self.exchange(ctx, customer, call, &url, &origin, &newer, seen).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             newer.rejected();
             return Err(self.rejected(ctx, &origin, answer));
@@ -106,6 +139,7 @@ impl Transport {
         url: &Url,
         origin: &Origin,
         lease: &Lease,
+        seen: &mut Outcome,
     ) -> Result<Answer, Error> {
         if ctx.remaining().is_zero() {
             return Err(origin.error(ErrorKind::DeadlineExceeded));
@@ -120,7 +154,9 @@ impl Transport {
             max_body_bytes: self.max_body_bytes,
         };
         ctx.note_upstream_call();
-        exchange(&self.client, request, bounds).await.map_err(|error| {
+        let answer = exchange(&self.client, request, bounds).await;
+        *seen = outcome(&answer);
+        answer.map_err(|error| {
             let kind = match &error {
                 NoAnswer::Network { fault, .. } if fault.nothing_sent() => {
                     ErrorKind::Unavailable { retry_after: None }
@@ -210,6 +246,25 @@ impl Transport {
         error.message = said.message;
         error
     }
+}
+
+fn log_failure(
+    customer: &Customer,
+    call: &Call,
+    error: &Error,
+    attempt: u32,
+    pause: Option<Duration>,
+) {
+    tracing::debug!(
+        operation = call.operation,
+        cwsgate.region = customer.region.as_str(),
+        cwsgate.customer = customer.name.as_str(),
+        http.response.status_code = error.status,
+        error.r#type = error.kind.code(),
+        attempt,
+        pause_ms = pause.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
+        "upstream call failed"
+    );
 }
 
 /// What DaaS means when it refuses a power action, by its code.

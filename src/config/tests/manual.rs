@@ -150,6 +150,11 @@ fn the_defaults_are_those_of_the_manual() {
     assert_eq!(config.upstream.read_timeout, Duration::from_secs(90));
     assert!((config.upstream.token.refresh_at - 0.8).abs() < f64::EPSILON);
     assert_eq!(config.upstream.token.margin, Duration::from_mins(1));
+    let resilience = config.upstream.resilience;
+    assert_eq!(resilience.retry.backoff_max, Duration::from_secs(10));
+    assert_eq!(resilience.cooldown.without_hint, Duration::from_secs(30));
+    assert_eq!((resilience.slots.in_flight, resilience.slots.bulk), (64, 32));
+    assert_eq!(resilience.breaker.open_max, Duration::from_secs(15));
     let database = config.database.sqlite_path.unwrap();
     assert!(database.is_absolute() && database.ends_with("cwsgate.db"));
 }

@@ -138,7 +138,8 @@ fn is_passing(error: &Error) -> bool {
         | ErrorKind::Failed
         | ErrorKind::RateLimited { .. }
         | ErrorKind::Malformed
-        | ErrorKind::TokenUnavailable { .. } => true,
+        | ErrorKind::TokenUnavailable { .. }
+        | ErrorKind::Overloaded { .. } => true,
         ErrorKind::Forbidden
         | ErrorKind::RejectedCredentials
         | ErrorKind::NotFound

@@ -468,7 +468,10 @@ async fn a_refusal_says_why_in_citrix_s_words() {
         (fault(404, "ObjectNotFound", says), ErrorKind::NotFound),
         (testing::json(400, guideline), ErrorKind::Failed),
         (testing::json(400, "<html>"), ErrorKind::Failed),
-        (testing::json(429, "{}"), ErrorKind::RateLimited { retry_after: None }),
+        (
+            testing::json(429, "{}"),
+            ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(30)) },
+        ),
         (testing::json(530, ""), ErrorKind::Hibernated),
     ];
     for (answer, kind) in cases {

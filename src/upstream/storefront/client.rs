@@ -22,7 +22,7 @@ use crate::{
     config::{self, StoreAccount, StoreAuth, TokenSettings},
     domain::CallContext,
     domain::StoreName,
-    upstream::{Error, TokenState, TokenStatus, report::Reporter},
+    upstream::{Error, Guard, TokenState, TokenStatus, report::Reporter, resilience::Retry},
 };
 
 /// Asks StoreFront stores. Stores come with each call, so that new ones and new accounts need no
@@ -34,6 +34,8 @@ struct Shared {
     http: Http,
     settings: TokenSettings,
     reporter: Arc<Reporter>,
+    guard: Guard,
+    retry: Arc<Retry>,
     /// One entry per store of the configuration, replaced when its URL or account changes. Never
     /// forgotten, since a quarantine must not end by itself.
     stores: Mutex<HashMap<StoreName, (Digest, Arc<Store>)>>,
@@ -50,6 +52,7 @@ impl Client {
         client: reqwest::Client,
         clock: Arc<dyn crate::domain::Clock>,
         reporter: Arc<Reporter>,
+        (guard, retry): (Guard, Arc<Retry>),
         read_timeout: Duration,
         settings: TokenSettings,
     ) -> Self {
@@ -59,7 +62,7 @@ impl Client {
             .unwrap_or_else(|_| hmac::Key::new(hmac::HMAC_SHA256, uuid::Uuid::new_v4().as_bytes()));
         let http = Http { client, clock, read_timeout };
         let stores = Mutex::default();
-        Self(Arc::new(Shared { http, settings, reporter, stores, sessions, key }))
+        Self(Arc::new(Shared { http, settings, reporter, guard, retry, stores, sessions, key }))
     }
 
     /// A visit to a store: one use case's calls, all as the same account. Sends nothing.
@@ -140,6 +143,7 @@ impl Client {
             Arc::clone(store),
             self.0.http.clone(),
             Arc::clone(&self.0.reporter),
+            (self.0.guard.clone(), Arc::clone(&self.0.retry)),
             account,
         ));
         stores.insert(store.name.clone(), (version, Arc::clone(&place)));

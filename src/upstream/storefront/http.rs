@@ -53,6 +53,11 @@ impl Request {
         Self { method: Method::POST, content, ..Self::get(url, accept) }
     }
 
+    /// Whether it changes nothing.
+    pub(super) fn reads(&self) -> bool {
+        self.method == Method::GET
+    }
+
     pub(super) fn token(mut self, token: Option<&Token>) -> Self {
         self.authorization = token.map(Token::header);
         self

@@ -5,7 +5,7 @@ use std::{
 };
 
 use http::StatusCode;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::{
@@ -15,7 +15,14 @@ use super::{
 };
 use crate::{
     config,
-    upstream::{ErrorKind, report::Reporter},
+    domain::CallContext,
+    upstream::{
+        ErrorKind, Guard, Service,
+        exchange::{Answer, NoAnswer, outcome},
+        fault,
+        report::Reporter,
+        resilience::{Caller, Owner, Retry},
+    },
 };
 
 /// What is known of one store.
@@ -23,6 +30,8 @@ pub(super) struct Store {
     pub(super) config: Arc<config::Store>,
     pub(super) http: Http,
     pub(super) reporter: Arc<Reporter>,
+    pub(super) guard: Guard,
+    pub(super) retry: Arc<Retry>,
     /// The tokens of its service account, where it has one.
     pub(super) account: Option<Arc<Wallet>>,
     list: Mutex<Option<(Url, Instant)>>,
@@ -33,9 +42,44 @@ impl Store {
         config: Arc<config::Store>,
         http: Http,
         reporter: Arc<Reporter>,
+        (guard, retry): (Guard, Arc<Retry>),
         account: Option<Arc<Wallet>>,
     ) -> Self {
-        Self { config, http, reporter, account, list: Mutex::default() }
+        Self { config, http, reporter, guard, retry, account, list: Mutex::default() }
+    }
+
+    /// Sends a request once the guard lets it through, and again where that is safe and may help.
+    /// The failure of one that was not let through stands outside.
+    pub(super) async fn send(
+        &self,
+        ctx: &CallContext,
+        request: Request,
+        max_body_bytes: usize,
+    ) -> Result<Result<Answer, NoAnswer>, Failure> {
+        let owner = Owner::store(&self.config.name, self.config.customer.as_ref());
+        let (guard, reads) = (&self.guard, request.reads());
+        let mut attempt = 1;
+        loop {
+            let permit = guard.admit(&owner, Service::StoreFront, Caller::of(ctx, reads)).await;
+            let permit =
+                permit.map_err(|refusal| Failure::new(refusal.kind(), refusal.to_string()))?;
+            if attempt == 1 {
+                permit.first_attempt();
+            }
+            ctx.note_upstream_call();
+            let sent = self.http.send(request.clone(), ctx.deadline, max_body_bytes).await;
+            let said = |answer: &Answer| fault::said(&answer.headers, b"", self.http.clock.now());
+            let hint = sent.as_ref().ok().and_then(|answer| said(answer).retry_after);
+            let outcome = outcome(&sent).with_hint(hint);
+            let ended = permit.end(outcome);
+            match self.retry.pause(attempt, outcome, reads) {
+                Some(pause) if pause < ctx.remaining() && ended.may_retry(guard) => {
+                    sleep(pause).await;
+                }
+                _ => return Ok(sent),
+            }
+            attempt += 1;
+        }
     }
 
     /// Where the store lists resources without subscribing anybody. Its endpoints document says

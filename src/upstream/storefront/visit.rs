@@ -36,8 +36,8 @@ pub struct Visit {
 
 /// How one request, and what its challenges asked for, ended without an answer.
 enum Lost {
-    /// No token can be had, or none is good enough.
-    Token(Failure),
+    /// No token can be had, or none is good enough; or there was no leave to ask.
+    NotSent(Failure),
     /// No answer.
     Request(NoAnswer),
 }
@@ -107,7 +107,7 @@ impl Visit {
         let request = Request::get(url.clone(), resources::ACCEPT);
         let answer = self.send(ctx, origin, &url, &request, resources::MAX_BYTES).await;
         let answer = answer.map_err(|lost| match lost {
-            Lost::Token(failure) => error(origin, failure),
+            Lost::NotSent(failure) => error(origin, failure),
             Lost::Request(lost) => error(origin, Failure::no_answer(&lost)).caused_by(lost),
         })?;
         if !answer.status.is_success() {
@@ -155,7 +155,7 @@ impl Visit {
         let answer = self.send(ctx, origin, &url, &request, power_off::MAX_BYTES).await;
         let answer = answer.map_err(|end| match end {
             // Refused for its token, it did nothing.
-            Lost::Token(failure) => error(origin, failure),
+            Lost::NotSent(failure) => error(origin, failure),
             Lost::Request(lost) => {
                 let kind = match &lost {
                     NoAnswer::Network { fault, .. } if fault.nothing_sent() => {
@@ -204,27 +204,26 @@ impl Visit {
         request: &Request,
         max_body_bytes: usize,
     ) -> Result<Answer, Lost> {
-        let Some(wallet) = &self.wallet else { return Err(Lost::Token(no_session())) };
+        let Some(wallet) = &self.wallet else { return Err(Lost::NotSent(no_session())) };
         let mut lease = wallet.lease(url);
         let mut replaced = false;
         loop {
             if ctx.remaining().is_zero() {
                 let reason = "the deadline passed before the request was sent";
-                return Err(Lost::Token(Failure::new(ErrorKind::DeadlineExceeded, reason)));
+                return Err(Lost::NotSent(Failure::new(ErrorKind::DeadlineExceeded, reason)));
             }
-            ctx.note_upstream_call();
             let attempt = request.clone().token(lease.as_ref().map(|lease| &lease.token));
-            let sent = self.store.http.send(attempt, ctx.deadline, max_body_bytes).await;
-            let answer = sent.map_err(Lost::Request)?;
+            let sent = self.store.send(ctx, attempt, max_body_bytes).await;
+            let answer = sent.map_err(Lost::NotSent)?.map_err(Lost::Request)?;
             if answer.headers.contains_key(SIMULATED) {
                 ctx.note_simulated();
             }
             if answer.status != StatusCode::UNAUTHORIZED {
                 return Ok(answer);
             }
-            let challenge = answerable(wallet, &answer).map_err(Lost::Token)?;
+            let challenge = answerable(wallet, &answer).map_err(Lost::NotSent)?;
             if lease.is_some() && std::mem::replace(&mut replaced, true) {
-                return Err(Lost::Token(rejected(wallet, &challenge)));
+                return Err(Lost::NotSent(rejected(wallet, &challenge)));
             }
             tracing::debug!(
                 operation = origin.operation,
@@ -233,7 +232,7 @@ impl Visit {
                 "the store asks for a token"
             );
             let next = wallet.obtain(challenge, url, lease.as_ref(), ctx.deadline).await;
-            lease = Some(next.map_err(Lost::Token)?);
+            lease = Some(next.map_err(Lost::NotSent)?);
         }
     }
 

@@ -18,7 +18,8 @@ impl Jitter {
         Self(Arc::new(move || value))
     }
 
-    fn between(&self, low: f64, high: f64) -> f64 {
+    /// A number between the two.
+    pub(in crate::upstream) fn between(&self, low: f64, high: f64) -> f64 {
         low + (high - low) * (self.0)()
     }
 }
