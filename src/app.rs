@@ -27,7 +27,7 @@ use crate::{
     domain::{Action, AppName, Clock, CustomerName, ProblemCode, SystemClock},
     net,
     server::{Limits, Refusal, Server},
-    services::{Core, CoreParts, Directory, Services},
+    services::{Core, CoreParts, Directory, ReadCache, Services},
     telemetry::Metrics,
     upstream::{ObservedCall, Observer, Service, Upstream},
 };
@@ -178,7 +178,6 @@ fn state(
         name
     });
     let authenticator = Authenticator::new(apps.values(), anonymous, Arc::clone(&clock));
-    let sites_ttl = config.cache.ttl.get("sites").copied().unwrap_or(SITES_TTL);
     let core = Arc::new(Core::new(CoreParts {
         directory: Directory::new(config.regions, config.customers, config.misconfigured),
         stores: config.stores,
@@ -188,7 +187,7 @@ fn state(
         secret,
         previous_secret: config.server.previous_secret,
         max_fanout: config.upstream.max_fanout,
-        sites_ttl,
+        cache: ReadCache::new(config.cache, Arc::clone(&clock), metrics.clone()),
     }));
     Ok(ApiState {
         services: Services::new(&core),
@@ -327,6 +326,3 @@ fn millis(duration: Duration) -> u64 {
 
 /// The app of callers without a credential, where those are let in.
 const ANONYMOUS: &str = "anonymous";
-
-/// How long sites are remembered where the configuration does not say.
-const SITES_TTL: Duration = Duration::from_hours(24);

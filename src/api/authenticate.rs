@@ -8,7 +8,12 @@ use axum::{
 };
 use tokio::time::Instant;
 
-use super::{ApiState, Deadlines, format::Format, problem::Problem};
+use super::{
+    ApiState, Deadlines,
+    caching::{self, Conditions},
+    format::Format,
+    problem::Problem,
+};
 use crate::{
     auth::{Credential, CredentialError, Refused},
     domain::{AppName, CallContext, ProblemCode, RequestId},
@@ -34,6 +39,7 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let conditions = Conditions::of(request.method(), request.headers());
     let (ctx, deadline) = match context(&api, &request) {
         Ok(found) => found,
         Err(problem) => return problem.into_response(),
@@ -41,7 +47,8 @@ pub(crate) async fn authenticate(
     let app = KnownApp(ctx.principal.app.clone());
     request.extensions_mut().insert(deadline);
     request.extensions_mut().insert(ctx.clone());
-    let mut response = next.run(request).await;
+    let response = next.run(request).await;
+    let mut response = conditions.complete(&ctx, response).await;
     response.extensions_mut().insert(app);
     note_upstream(&ctx, response.headers_mut());
     response
@@ -65,6 +72,7 @@ fn context(api: &ApiState, request: &Request) -> Result<(CallContext, Deadline),
     let request_id =
         request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
     let mut ctx = CallContext::new(Arc::new(principal), deadline, request_id);
+    ctx.freshness = caching::freshness(headers);
     ctx.on_behalf_of = headers
         .get(&ON_BEHALF_OF)
         .and_then(|value| value.to_str().ok())
