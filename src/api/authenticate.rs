@@ -6,7 +6,12 @@ use axum::{
 };
 use tokio::time::Instant;
 
-use super::{ApiState, Deadlines, format::Format, problem::Problem};
+use super::{
+    ApiState, Deadlines,
+    caching::{self, Conditions},
+    format::Format,
+    problem::Problem,
+};
 use crate::{
     auth::{Credential, CredentialError, Refused},
     domain::{AppName, CallContext, PeerAddr, ProblemCode, RequestId},
@@ -33,6 +38,7 @@ pub(crate) async fn authenticate(
     next: Next,
 ) -> Response {
     let (mut head, body) = request.into_parts();
+    let conditions = Conditions::of(&head.method, &head.headers);
     let (ctx, deadline) = match context(&api, &head).await {
         Ok(found) => found,
         Err(problem) => return problem.into_response(),
@@ -40,7 +46,8 @@ pub(crate) async fn authenticate(
     let app = KnownApp(ctx.principal.app.clone());
     head.extensions.insert(deadline);
     head.extensions.insert(ctx.clone());
-    let mut response = next.run(Request::from_parts(head, body)).await;
+    let response = next.run(Request::from_parts(head, body)).await;
+    let mut response = conditions.complete(&ctx, response).await;
     response.extensions_mut().insert(app);
     note_upstream(&ctx, response.headers_mut());
     response
@@ -67,6 +74,7 @@ async fn context(api: &ApiState, head: &Parts) -> Result<(CallContext, Deadline)
     let request_id =
         head.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
     let mut ctx = CallContext::new(principal, deadline, request_id);
+    ctx.freshness = caching::freshness(headers);
     ctx.on_behalf_of = headers
         .get(&ON_BEHALF_OF)
         .and_then(|value| value.to_str().ok())

@@ -6,6 +6,7 @@
 //! refusal into a problem document (RFC 9457) and writes the one access line.
 
 mod authenticate;
+mod caching;
 mod docs;
 mod dropin;
 mod edge;

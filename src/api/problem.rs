@@ -260,6 +260,8 @@ impl From<Error> for Problem {
             | Error::InvalidPageToken
             | Error::MachineInUse { .. }
             | Error::Misconfigured { .. }
+            | Error::NotCached
+            | Error::DeadlineExceeded
             | Error::TimedOut
             | Error::Store { .. }
             | Error::UnreadablePowerOff(_)

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        DeliveryGroup, Machine, MachineCatalog, Me, Origin, ResourceLocation, ServiceState,
-        Session, Site,
+        DeliveryGroup, Machine, MachineCatalog, Me, Origin, ReadSource, ResourceLocation,
+        ServiceState, Session, Site,
     },
     services::{Completeness, CompletenessStatus, Located, SourceReport, SourceStatus},
 };
@@ -60,7 +60,8 @@ pub(crate) struct CompletenessView {
     pub(crate) requested: usize,
     /// Sources that answered.
     pub(crate) ok: usize,
-    /// Sources that did not answer and for which an older answer was used.
+    /// Sources for which an older answer was used: they did not answer, or a newer one is on its
+    /// way.
     pub(crate) stale: usize,
     /// Sources that failed.
     pub(crate) failed: usize,
@@ -87,11 +88,12 @@ pub(crate) struct SourceView {
     items: usize,
     /// How long asking it took, in milliseconds; 0 if this page did not need to.
     duration_ms: u64,
-    /// Where the answer came from: `miss` means from Citrix.
+    /// Where the answer came from: `miss` is Citrix, `hit` is what the gateway keeps for some
+    /// seconds, `stale` is older than that.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     cache: Option<&'static str>,
-    /// When the answer was true.
+    /// When Citrix gave the answer, or the oldest part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<Timestamp>,
     /// Why it failed or was skipped.
@@ -185,7 +187,7 @@ impl From<SourceReport> for SourceView {
             status: report.status,
             items: report.items,
             duration_ms: millis(report.duration),
-            cache: (report.as_of.is_some() && report.error.is_none()).then_some("miss"),
+            cache: report.cache.map(ReadSource::as_str),
             as_of: report.as_of,
             problem: report.error.map(|error| {
                 let code = error.code();
@@ -201,6 +203,12 @@ impl From<SourceReport> for SourceView {
 }
 
 impl SourceView {
+    /// Which source it is and what became of it, without what differs from one time to the next.
+    pub(crate) fn identity(&self) -> impl Serialize + '_ {
+        let code = self.problem.as_ref().map(|problem| problem.code);
+        (&self.customer_id, &self.site_id, self.status, self.items, code)
+    }
+
     /// How asking it went.
     pub(crate) fn status(&self) -> SourceStatus {
         self.status

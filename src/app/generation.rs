@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::Router;
 
@@ -8,7 +8,7 @@ use crate::{
     auth::{Authenticator, AuthenticatorParts, Policy},
     config::{App as Caller, Config, CustomerSelector, Grant, StoreSelector},
     domain::{Action, AppName},
-    services::{Core, CoreParts, Directory, Services},
+    services::{Core, CoreParts, Directory, ReadCache, Services},
     upstream::Upstream,
 };
 
@@ -86,7 +86,6 @@ fn state(
         Some(earlier) => earlier.reconfigured(parts),
         None => Authenticator::new(parts),
     }?;
-    let sites_ttl = config.cache.ttl.get("sites").copied().unwrap_or(SITES_TTL);
     let core = Arc::new(Core::new(CoreParts {
         directory: Directory::new(config.regions, config.customers, config.misconfigured),
         stores: config.stores,
@@ -96,7 +95,7 @@ fn state(
         secret,
         previous_secret: config.server.previous_secret,
         max_fanout: config.upstream.max_fanout,
-        sites_ttl,
+        cache: ReadCache::new(config.cache, Arc::clone(&clock), shared.metrics.clone()),
     }));
     Ok(ApiState {
         services: Services::new(&core),
@@ -129,6 +128,3 @@ fn all_powerful(name: &str) -> Caller {
 
 /// The app of callers without a credential, where those are let in.
 const ANONYMOUS: &str = "anonymous";
-
-/// How long sites are remembered where the configuration does not say.
-const SITES_TTL: Duration = Duration::from_hours(24);

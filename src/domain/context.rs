@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Principal;
+use super::{Freshness, Principal, Reading, Readings};
 
 /// Who calls, until when, and under which ids: travels with every use case and upstream call.
 #[derive(Clone, Debug)]
@@ -31,7 +31,10 @@ pub struct CallContext {
     pub via: Via,
     /// The bulk operation that the call is part of.
     pub operation_id: Option<Uuid>,
+    /// How recent the readings for it must be.
+    pub freshness: Freshness,
     asked: Arc<AtomicU8>,
+    readings: Arc<Mutex<Option<Readings>>>,
 }
 
 /// By which way a call came in. Bulk work waits for the others where there is a queue.
@@ -60,7 +63,9 @@ impl CallContext {
             reason: None,
             via: Via::default(),
             operation_id: None,
+            freshness: Freshness::default(),
             asked: Arc::default(),
+            readings: Arc::default(),
         }
     }
 
@@ -78,24 +83,60 @@ impl CallContext {
         context
     }
 
+    /// The same call, for which nothing counts but what Citrix says from now on: for whoever acts,
+    /// plans or looks what became of an action.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        self.wanting(Freshness::Fresh)
+    }
+
+    /// The same call with another wish for how recent the readings must be.
+    #[must_use]
+    pub fn wanting(&self, freshness: Freshness) -> Self {
+        Self { freshness, ..self.clone() }
+    }
+
+    /// Whether Citrix may be asked at all.
+    pub fn may_ask(&self) -> bool {
+        !matches!(self.freshness, Freshness::OnlyIfCached(_))
+    }
+
+    /// The same call as work of its own in the background, whose caller does not wait for it.
+    #[must_use]
+    pub fn in_background(&self, deadline: Instant) -> Self {
+        let (asked, readings) = (Arc::default(), Arc::default());
+        Self { deadline, asked, readings, ..self.clone() }
+    }
+
+    /// Remembers how a part of the answer was come by.
+    pub fn note_reading(&self, reading: Reading) {
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        *readings = Some(Readings::with(*readings, reading));
+    }
+
+    /// How the parts of the answer were come by; `None` if none of it was read from Citrix.
+    pub fn readings(&self) -> Option<Readings> {
+        *self.readings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Remembers that an upstream was asked, so that the answer names the transaction.
     pub fn note_upstream_call(&self) {
-        self.asked.fetch_max(ASKED, Ordering::Relaxed);
+        self.asked.fetch_or(ASKED, Ordering::Relaxed);
     }
 
     /// Remembers that the answer came from the simulator, so that nobody takes it for real.
     pub fn note_simulated(&self) {
-        self.asked.fetch_max(SIMULATED, Ordering::Relaxed);
+        self.asked.fetch_or(SIMULATED, Ordering::Relaxed);
     }
 
     /// Whether an upstream was asked on behalf of this call or any clone of it.
     pub fn asked_upstream(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) >= ASKED
+        self.asked.load(Ordering::Relaxed) & ASKED != 0
     }
 
     /// Whether any of those answers came from the simulator.
     pub fn simulated(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) >= SIMULATED
+        self.asked.load(Ordering::Relaxed) & SIMULATED != 0
     }
 }
 

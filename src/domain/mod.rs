@@ -8,6 +8,7 @@
 mod action;
 mod clock;
 mod context;
+mod freshness;
 mod ids;
 mod machine;
 mod page;
@@ -22,6 +23,7 @@ mod store;
 pub use action::{Action, UnknownAction};
 pub use clock::{Clock, SystemClock};
 pub use context::{CallContext, RequestId, Via};
+pub use freshness::{Freshness, ReadSource, Reading, Readings};
 pub use ids::{
     AppName, ClientName, CustomerId, CustomerName, InvalidId, Label, NameOrId, RegionName,
     SessionId, SiteId, StoreName,

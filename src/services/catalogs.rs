@@ -27,12 +27,12 @@ impl Catalogs {
         scope: Scope,
         paging: Paging,
     ) -> Result<Listing<MachineCatalog>, Error> {
-        let daas = self.core.upstream.daas.clone();
+        let core = Arc::clone(&self.core);
         let fetch = Arc::new(move |ctx, customer, site, part| -> FetchFuture<MachineCatalog> {
-            let daas = daas.clone();
+            let core = Arc::clone(&core);
             Box::pin(async move {
                 let site = Option::ok_or(site, Error::Internal)?;
-                Ok(daas.machine_catalogs(&ctx, &customer, &site, &part).await?)
+                core.machine_catalogs(&ctx, &customer, &site, &part).await
             })
         });
         Listing::begin(
@@ -57,8 +57,8 @@ impl Catalogs {
     ) -> Result<Located<MachineCatalog>, Error> {
         let (customer, site) = self.core.authorize_site(ctx, Action::Read, customer, site).await?;
         let id = self.core.catalog_id(ctx, &customer, &site, catalog).await?;
-        let item = self.core.upstream.daas.machine_catalog(ctx, &customer, &site, &id).await?;
-        Ok(Located { customer, site: Some(site.to_string()), item })
+        let found = self.core.machine_catalog(ctx, &customer, &site, &id).await?;
+        Ok(Located::read(ctx, customer, Some(&site), found))
     }
 
     /// The delivery groups of the sites in scope.
@@ -71,12 +71,12 @@ impl Catalogs {
         scope: Scope,
         paging: Paging,
     ) -> Result<Listing<DeliveryGroup>, Error> {
-        let daas = self.core.upstream.daas.clone();
+        let core = Arc::clone(&self.core);
         let fetch = Arc::new(move |ctx, customer, site, part| -> FetchFuture<DeliveryGroup> {
-            let daas = daas.clone();
+            let core = Arc::clone(&core);
             Box::pin(async move {
                 let site = Option::ok_or(site, Error::Internal)?;
-                Ok(daas.delivery_groups(&ctx, &customer, &site, &part).await?)
+                core.delivery_groups(&ctx, &customer, &site, &part).await
             })
         });
         Listing::begin(
@@ -101,7 +101,7 @@ impl Catalogs {
     ) -> Result<Located<DeliveryGroup>, Error> {
         let (customer, site) = self.core.authorize_site(ctx, Action::Read, customer, site).await?;
         let id = self.core.group_id(ctx, &customer, &site, group).await?;
-        let item = self.core.upstream.daas.delivery_group(ctx, &customer, &site, &id).await?;
-        Ok(Located { customer, site: Some(site.to_string()), item })
+        let found = self.core.delivery_group(ctx, &customer, &site, &id).await?;
+        Ok(Located::read(ctx, customer, Some(&site), found))
     }
 }

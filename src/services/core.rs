@@ -1,10 +1,9 @@
-use std::{collections::BTreeMap, fmt::Write, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use jiff::Timestamp;
-use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Account, Candidate, Directory, Error, Wildcard};
+use super::{Account, Candidate, Directory, Error, ReadCache, Wildcard};
 use crate::{
     auth::{Denied, Policy, SiteScope},
     config::{Customer, Store},
@@ -25,8 +24,7 @@ pub struct Core {
     pub(super) stores: BTreeMap<StoreName, Arc<Store>>,
     /// Seals the handles of users' sign-ins to stores.
     pub(super) store_sessions: Sealer,
-    /// Sites by credential: they never change while an account is active.
-    sites: Cache<String, Arc<Vec<Site>>>,
+    pub(super) cache: ReadCache,
 }
 
 /// What a [`Core`] is made of.
@@ -48,21 +46,20 @@ pub struct CoreParts {
     pub previous_secret: Option<SecretString>,
     /// Sources that one list asks at the same time.
     pub max_fanout: usize,
-    /// How long the sites of a customer are remembered.
-    pub sites_ttl: Duration,
+    /// What was read of Citrix lately.
+    pub cache: ReadCache,
 }
 
 impl Core {
     /// Puts the parts together.
     pub fn new(parts: CoreParts) -> Self {
-        let CoreParts { directory, policy, upstream, clock, max_fanout, sites_ttl, .. } = parts;
+        let CoreParts { directory, policy, upstream, clock, max_fanout, cache, .. } = parts;
         let previous = parts.previous_secret.as_ref().map(|root| root.expose_secret().as_bytes());
         let root = parts.secret.expose_secret().as_bytes();
         let page_tokens = Sealer::new(root, previous, "page-token");
         let store_sessions = Sealer::new(root, previous, "store-session");
         let stores = parts.stores.into_iter().map(|(name, store)| (name, Arc::new(store)));
         let stores = stores.collect();
-        let sites = Cache::builder().max_capacity(MAX_SITE_LISTS).time_to_live(sites_ttl).build();
         Self {
             directory,
             policy,
@@ -72,7 +69,7 @@ impl Core {
             max_fanout,
             stores,
             store_sessions,
-            sites,
+            cache,
         }
     }
 
@@ -106,7 +103,7 @@ impl Core {
 
     /// The customer and the site of a path that names exactly one thing.
     pub(super) async fn authorize_site(
-        &self,
+        self: &Arc<Self>,
         ctx: &CallContext,
         action: Action,
         customer: &str,
@@ -124,73 +121,20 @@ impl Core {
         Ok((customer, site_id(&site)?))
     }
 
-    /// The sites of a customer, from memory where they are known.
-    pub(super) async fn sites(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-    ) -> Result<Arc<Vec<Site>>, Error> {
-        let mut own = false;
-        let fetch = async {
-            own = true;
-            self.fetch_sites(ctx, customer).await
-        };
-        let error = match self.sites.try_get_with(credential_key(customer), fetch).await {
-            Ok(sites) => return Ok(sites),
-            Err(error) => error,
-        };
-        if !own && error.code().status() == 504 && !ctx.remaining().is_zero() {
-            // Another caller asked and had less time.
-            return self.fresh_sites(ctx, customer).await;
-        }
-        Err((*error).clone())
-    }
-
-    /// The sites of a customer, if they are known without asking.
-    pub(super) async fn remembered_sites(&self, customer: &Customer) -> Option<Arc<Vec<Site>>> {
-        self.sites.get(&credential_key(customer)).await
-    }
-
-    /// The sites of a customer as Citrix lists them now.
-    pub(super) async fn fresh_sites(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-    ) -> Result<Arc<Vec<Site>>, Error> {
-        let sites = self.fetch_sites(ctx, customer).await?;
-        self.sites.insert(credential_key(customer), Arc::clone(&sites)).await;
-        Ok(sites)
-    }
-
-    async fn fetch_sites(
-        &self,
-        ctx: &CallContext,
-        customer: &Arc<Customer>,
-    ) -> Result<Arc<Vec<Site>>, Error> {
-        let me = self.upstream.daas.me(ctx, customer).await?;
-        let mut sites: Vec<_> = me
-            .customers
-            .into_iter()
-            .filter(|reached| reached.id.eq_ignore_ascii_case(customer.id.as_str()))
-            .flat_map(|reached| reached.sites)
-            .collect();
-        sites.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(Arc::new(sites))
-    }
-
     async fn one_site(
-        &self,
+        self: &Arc<Self>,
         ctx: &CallContext,
         customer: &Arc<Customer>,
         wanted: &Wildcard<NameOrId>,
         visible: &SiteScope,
     ) -> Result<Site, Error> {
-        let mut sites = self.sites(ctx, customer).await?;
-        if matching(&sites, wanted, visible).is_empty() {
-            // It may be new: ask once more before saying that it is not there.
-            sites = self.fresh_sites(ctx, customer).await?;
+        let mut sites = self.sites_to_choose_from(ctx, customer, wanted).await?;
+        let mut found = matching(&sites.value.items, wanted, visible);
+        if found.is_empty() && !sites.reading.was_asked() && ctx.may_ask() {
+            // It may be new: ask before saying that it is not there.
+            sites = self.sites(&ctx.fresh(), customer).await?;
+            found = matching(&sites.value.items, wanted, visible);
         }
-        let mut found = matching(&sites, wanted, visible);
         match (found.len(), wanted) {
             (1, _) => Ok(found.remove(0)),
             (0, _) => Err(Error::NotFound),
@@ -240,20 +184,6 @@ pub(super) async fn detached<T: Send + 'static>(
     }
 }
 
-/// Most customers whose sites are remembered.
-const MAX_SITE_LISTS: u64 = 10_000;
-
 fn candidates(sites: Vec<Site>) -> Vec<Candidate> {
     sites.into_iter().map(|site| Candidate { id: site.id, name: site.name }).collect()
-}
-
-/// One credential of one customer: what it sees must never be shown for another.
-fn credential_key(customer: &Customer) -> String {
-    let mut key = String::new();
-    let secret = customer.client_secrets.first().map_or("", |secret| secret.version.as_str());
-    for part in [customer.region.as_str(), customer.id.as_str(), &customer.client_id, secret] {
-        // Lengths keep two different tuples from reading alike.
-        let _ = write!(key, "{}:{part};", part.len());
-    }
-    key
 }

@@ -75,6 +75,12 @@ pub enum Error {
     /// The user's sign-in to a store is missing, over, or for another store or app.
     #[error("this store needs a user's sign-in, and there is none that is good")]
     StoreSessionExpired,
+    /// The caller wants a kept answer only, and there is none.
+    #[error("there is no recent answer in the cache, and nothing else was wanted")]
+    NotCached,
+    /// The time was over before Citrix was asked.
+    #[error("the time for this request was over before Citrix could be asked")]
+    DeadlineExceeded,
     /// A source did not answer within its share of the caller's time.
     #[error("this source did not answer in the time there was")]
     TimedOut,
@@ -131,6 +137,8 @@ impl Error {
             Self::UnreadablePowerOff(_) => ProblemCode::UpstreamMalformed,
             Self::StoreIncomplete(_) => ProblemCode::UpstreamUnavailable,
             Self::StoreSessionExpired => ProblemCode::StoreSessionExpired,
+            Self::NotCached => ProblemCode::NotCached,
+            Self::DeadlineExceeded => ProblemCode::DeadlineExceeded,
             Self::TimedOut => ProblemCode::UpstreamTimeout,
             Self::Invalid { .. } => ProblemCode::InvalidRequest,
             Self::InvalidPageToken => ProblemCode::InvalidPageToken,

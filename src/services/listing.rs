@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::Error;
 use crate::{
+    cache::Cached,
     config::Customer,
-    domain::{CustomerName, ProblemCode, RegionName},
+    domain::{CallContext, CustomerName, ProblemCode, ReadSource, RegionName, SiteId},
 };
 
 /// A thing and where it lives.
@@ -17,6 +18,20 @@ pub struct Located<T> {
     pub site: Option<String>,
     /// The thing itself.
     pub item: T,
+}
+
+impl<T: Clone> Located<T> {
+    /// A thing that was read; the call takes note of how.
+    pub(super) fn read(
+        ctx: &CallContext,
+        customer: Arc<Customer>,
+        site: Option<&SiteId>,
+        found: Cached<T>,
+    ) -> Self {
+        ctx.note_reading(found.reading);
+        let item = Arc::unwrap_or_clone(found.value);
+        Self { customer, site: site.map(ToString::to_string), item }
+    }
 }
 
 /// One page of a list, whole or with sources missing.
@@ -47,8 +62,11 @@ pub struct SourceReport {
     pub items: usize,
     /// How long asking it took; zero if this page did not need to.
     pub duration: Duration,
-    /// When it was asked; `None` if this page did not need to.
+    /// When Citrix was asked for the oldest part of its answer; `None` if this page did not need
+    /// it.
     pub as_of: Option<Timestamp>,
+    /// Where its answer came from; `None` if there is none.
+    pub cache: Option<ReadSource>,
     /// Why it failed or was skipped.
     pub error: Option<Error>,
     /// It was asked, among others, and does not have what the path names.
@@ -61,7 +79,7 @@ pub struct SourceReport {
 pub enum SourceStatus {
     /// It answered.
     Ok,
-    /// It did not answer, and an older answer was used.
+    /// An older answer was used: a newer one is on its way, or could not be had.
     Stale,
     /// It did not answer.
     Failed,
@@ -202,6 +220,7 @@ mod tests {
             items: 0,
             duration: Duration::ZERO,
             as_of: None,
+            cache: None,
             error: error.map(Error::FailedEarlier),
             absent: false,
         }

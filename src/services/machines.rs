@@ -110,7 +110,7 @@ impl Machines {
                         core.group_id(&ctx, &customer, &site, name).await?,
                     ),
                 };
-                Ok(core.upstream.daas.machines(&ctx, &customer, &site, &within, &part).await?)
+                core.machines(&ctx, &customer, &site, &within, &part).await
             })
         });
         let keep = filter.into_test();
@@ -135,8 +135,8 @@ impl Machines {
         machine: &NameOrId,
     ) -> Result<Located<Machine>, Error> {
         let (customer, site) = self.core.authorize_site(ctx, Action::Read, customer, site).await?;
-        let item = self.core.machine(ctx, &customer, &site, machine).await?;
-        Ok(Located { customer, site: Some(site.to_string()), item })
+        let found = self.core.machine(ctx, &customer, &site, machine).await?;
+        Ok(Located::read(ctx, customer, Some(&site), found))
     }
 
     /// Tells one machine to do something with its power.
@@ -152,12 +152,15 @@ impl Machines {
         machine: &NameOrId,
         request: PowerRequest,
     ) -> Result<PowerOutcome, Error> {
-        let (customer, site) = self.core.authorize_site(ctx, Action::Power, customer, site).await?;
+        let ctx = ctx.fresh();
+        let (customer, site) =
+            self.core.authorize_site(&ctx, Action::Power, customer, site).await?;
         // Read anew just before acting: an older answer could hide a user who has come since.
-        let item = self.core.machine(ctx, &customer, &site, machine).await?;
+        let item = self.core.find_machine(&ctx, &customer, &site, machine).await?;
         request.check(&item)?;
-        let (core, ctx) = (Arc::clone(&self.core), ctx.clone());
+        let core = Arc::clone(&self.core);
         detached(async move {
+            let _writing = core.cache.writing(&customer, Some(&site));
             let PowerRequest { action, force, .. } = request;
             let daas = &core.upstream.daas;
             let taken = daas.power(&ctx, &customer, &site, &item.id, action, force).await?;
@@ -179,11 +182,13 @@ impl Machines {
         machine: &NameOrId,
         on: bool,
     ) -> Result<Located<Machine>, Error> {
+        let ctx = ctx.fresh();
         let action = Action::Maintain;
-        let (customer, site) = self.core.authorize_site(ctx, action, customer, site).await?;
-        let mut item = self.core.machine(ctx, &customer, &site, machine).await?;
-        let (core, ctx) = (Arc::clone(&self.core), ctx.clone());
+        let (customer, site) = self.core.authorize_site(&ctx, action, customer, site).await?;
+        let mut item = self.core.find_machine(&ctx, &customer, &site, machine).await?;
+        let core = Arc::clone(&self.core);
         detached(async move {
+            let _writing = core.cache.writing(&customer, Some(&site));
             core.upstream.daas.set_maintenance(&ctx, &customer, &site, &item.id, on).await?;
             item.in_maintenance_mode = Some(on);
             Ok(Located { customer, site: Some(site.to_string()), item })

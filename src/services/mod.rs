@@ -15,6 +15,7 @@ mod listing;
 mod machines;
 mod names;
 mod platform;
+mod reads;
 mod sessions;
 mod sites;
 mod stores;
@@ -32,6 +33,7 @@ pub use listing::{
 };
 pub use machines::{IfInUse, MachineFilter, MachineScope, Machines, PowerOutcome, PowerRequest};
 pub use platform::{NewNotification, Platform};
+pub use reads::ReadCache;
 pub use sessions::{LogoffOutcome, SessionFilter, Sessions};
 pub use sites::Sites;
 pub use stores::{SignedIn, StoreCredential, StoreListing, Stores};

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use super::{Candidate, Core, Error, core::same_name};
 use crate::{
     config::Customer,
-    domain::{CallContext, Machine, NameOrId, PageRequest, SiteId},
+    domain::{CallContext, DeliveryGroup, Machine, MachineCatalog, NameOrId, PageRequest, SiteId},
     upstream::daas::MachineName,
 };
 
 impl Core {
     /// The machine of that id or name, read from Citrix now.
-    pub(super) async fn machine(
+    pub(super) async fn find_machine(
         &self,
         ctx: &CallContext,
         customer: &Arc<Customer>,
@@ -50,7 +50,7 @@ impl Core {
 
     /// The id of the machine catalog of that id or name.
     pub(super) async fn catalog_id(
-        &self,
+        self: &Arc<Self>,
         ctx: &CallContext,
         customer: &Arc<Customer>,
         site: &SiteId,
@@ -61,7 +61,7 @@ impl Core {
 
     /// The id of the delivery group of that id or name.
     pub(super) async fn group_id(
-        &self,
+        self: &Arc<Self>,
         ctx: &CallContext,
         customer: &Arc<Customer>,
         site: &SiteId,
@@ -72,7 +72,7 @@ impl Core {
 
     /// Looks for a name in a whole list, part by part.
     async fn one_named(
-        &self,
+        self: &Arc<Self>,
         ctx: &CallContext,
         customer: &Arc<Customer>,
         site: &SiteId,
@@ -82,22 +82,21 @@ impl Core {
         if wanted.is_id() {
             return Ok(wanted.clone());
         }
-        let daas = &self.upstream.daas;
         let mut found = Vec::new();
         let mut part = PageRequest { limit: Some(WHOLE_PART), continuation: None };
         loop {
-            let page = match kind {
-                Kind::Catalog => daas
-                    .machine_catalogs(ctx, customer, site, &part)
-                    .await?
-                    .map(|c| Named { id: c.id, name: c.name, full_name: c.full_name }),
-                Kind::Group => daas
-                    .delivery_groups(ctx, customer, site, &part)
-                    .await?
-                    .map(|g| Named { id: g.id, name: g.name, full_name: g.full_name }),
+            let (named, continuation) = match kind {
+                Kind::Catalog => {
+                    let page = self.machine_catalogs(ctx, customer, site, &part).await?.value;
+                    (matches(&page.items, wanted), page.continuation.clone())
+                }
+                Kind::Group => {
+                    let page = self.delivery_groups(ctx, customer, site, &part).await?.value;
+                    (matches(&page.items, wanted), page.continuation.clone())
+                }
             };
-            found.extend(page.items.into_iter().filter(|named| named.is(wanted.as_str())));
-            match page.continuation {
+            found.extend(named);
+            match continuation {
                 Some(token) if Some(&token) != part.continuation.as_ref() => {
                     part.continuation = Some(token);
                 }
@@ -117,13 +116,44 @@ enum Kind {
 struct Named {
     id: String,
     name: Option<String>,
-    full_name: Option<String>,
 }
 
-impl Named {
-    fn is(&self, wanted: &str) -> bool {
-        [&self.name, &self.full_name].into_iter().flatten().any(|name| same_name(name, wanted))
+/// What people call by name.
+trait HasNames {
+    fn id(&self) -> &str;
+    fn names(&self) -> [Option<&str>; 2];
+}
+
+impl HasNames for MachineCatalog {
+    fn id(&self) -> &str {
+        &self.id
     }
+
+    fn names(&self) -> [Option<&str>; 2] {
+        [self.full_name.as_deref(), self.name.as_deref()]
+    }
+}
+
+impl HasNames for DeliveryGroup {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn names(&self) -> [Option<&str>; 2] {
+        [self.full_name.as_deref(), self.name.as_deref()]
+    }
+}
+
+/// Those of the name, with the longest name each has.
+fn matches(all: &[impl HasNames], wanted: &NameOrId) -> Vec<Named> {
+    let is = |name: &str| same_name(name, wanted.as_str());
+    all.iter()
+        .filter(|named| named.names().into_iter().flatten().any(is))
+        .map(|named| Named {
+            id: named.id().to_owned(),
+            name: named.names().into_iter().flatten().next().map(ToOwned::to_owned),
+        })
+        .collect()
 }
 
 fn only(mut found: Vec<Named>) -> Result<NameOrId, Error> {
@@ -133,7 +163,7 @@ fn only(mut found: Vec<Named>) -> Result<NameOrId, Error> {
         _ => Err(Error::AmbiguousName {
             candidates: found
                 .into_iter()
-                .map(|named| Candidate { name: named.full_name.or(named.name), id: named.id })
+                .map(|Named { id, name }| Candidate { id, name })
                 .collect(),
         }),
     }

@@ -8,7 +8,7 @@ use super::{
     fanout::{FetchFuture, Query, Sources},
 };
 use crate::domain::{
-    Action, CallContext, NameOrId, Notification, NotificationContent, Page, ResourceLocation,
+    Action, CallContext, NameOrId, Notification, NotificationContent, ResourceLocation,
     ServiceState,
 };
 
@@ -52,12 +52,10 @@ impl Platform {
         scope: Scope,
         paging: Paging,
     ) -> Result<Listing<ResourceLocation>, Error> {
-        let cloud = self.core.upstream.cloud.clone();
+        let core = Arc::clone(&self.core);
         let fetch = Arc::new(move |ctx, customer, _, _| -> FetchFuture<ResourceLocation> {
-            let cloud = cloud.clone();
-            Box::pin(
-                async move { Ok(Page::whole(cloud.resource_locations(&ctx, &customer).await?)) },
-            )
+            let core = Arc::clone(&core);
+            Box::pin(async move { core.resource_locations(&ctx, &customer).await })
         });
         Listing::begin(
             &self.core,
@@ -79,8 +77,8 @@ impl Platform {
         id: &NameOrId,
     ) -> Result<Located<ResourceLocation>, Error> {
         let customer = Arc::clone(self.core.authorize_whole(ctx, Action::Read, customer)?);
-        let item = self.core.upstream.cloud.resource_location(ctx, &customer, id).await?;
-        Ok(Located { customer, site: None, item })
+        let found = self.core.resource_location(ctx, &customer, id).await?;
+        Ok(Located::read(ctx, customer, None, found))
     }
 
     /// The service states of the customers in scope, narrowed to one state where one is named.
@@ -94,10 +92,10 @@ impl Platform {
         state: Option<String>,
         paging: Paging,
     ) -> Result<Listing<ServiceState>, Error> {
-        let cloud = self.core.upstream.cloud.clone();
+        let core = Arc::clone(&self.core);
         let fetch = Arc::new(move |ctx, customer, _, _| -> FetchFuture<ServiceState> {
-            let cloud = cloud.clone();
-            Box::pin(async move { Ok(Page::whole(cloud.service_states(&ctx, &customer).await?)) })
+            let core = Arc::clone(&core);
+            Box::pin(async move { core.service_states(&ctx, &customer).await })
         });
         let keep = state.map(|wanted| -> super::fanout::Keep<ServiceState> {
             Arc::new(move |item: &ServiceState| {
@@ -125,11 +123,10 @@ impl Platform {
         service: &NameOrId,
     ) -> Result<Located<ServiceState>, Error> {
         let customer = Arc::clone(self.core.authorize_whole(ctx, Action::Read, customer)?);
-        let states = self.core.upstream.cloud.service_states(ctx, &customer).await?;
-        let item = states
-            .into_iter()
-            .find(|state| same_name(&state.service_name, service.as_str()))
-            .ok_or(Error::NotFound)?;
+        let states = self.core.service_states(ctx, &customer).await?;
+        ctx.note_reading(states.reading);
+        let named = |state: &&ServiceState| same_name(&state.service_name, service.as_str());
+        let item = states.value.items.iter().find(named).ok_or(Error::NotFound)?.clone();
         Ok(Located { customer, site: None, item })
     }
 

@@ -55,12 +55,12 @@ impl Sessions {
         filter: SessionFilter,
         paging: Paging,
     ) -> Result<Listing<Session>, Error> {
-        let daas = self.core.upstream.daas.clone();
+        let core = Arc::clone(&self.core);
         let fetch = Arc::new(move |ctx, customer, site, part| -> FetchFuture<Session> {
-            let daas = daas.clone();
+            let core = Arc::clone(&core);
             Box::pin(async move {
                 let site = Option::ok_or(site, Error::Internal)?;
-                Ok(daas.sessions(&ctx, &customer, &site, &part).await?)
+                core.sessions(&ctx, &customer, &site, &part).await
             })
         });
         let keep = filter.into_test(self.core.now());
@@ -85,8 +85,8 @@ impl Sessions {
         session: &SessionId,
     ) -> Result<Located<Session>, Error> {
         let (customer, site) = self.core.authorize_site(ctx, Action::Read, customer, site).await?;
-        let item = self.core.upstream.daas.session(ctx, &customer, &site, session).await?;
-        Ok(Located { customer, site: Some(site.to_string()), item })
+        let found = self.core.session(ctx, &customer, &site, session).await?;
+        Ok(Located::read(ctx, customer, Some(&site), found))
     }
 
     /// Ends a session, and looks whether it is gone.
@@ -100,10 +100,12 @@ impl Sessions {
         site: &Wildcard<NameOrId>,
         session: &SessionId,
     ) -> Result<LogoffOutcome, Error> {
+        let ctx = ctx.fresh();
         let (customer, site) =
-            self.core.authorize_site(ctx, Action::Session, customer, site).await?;
-        let (core, ctx, session) = (Arc::clone(&self.core), ctx.clone(), session.clone());
+            self.core.authorize_site(&ctx, Action::Session, customer, site).await?;
+        let (core, session) = (Arc::clone(&self.core), session.clone());
         detached(async move {
+            let _writing = core.cache.writing(&customer, Some(&site));
             let daas = &core.upstream.daas;
             let action = SessionAction::Logoff;
             daas.session_action(&ctx, &customer, &site, &session, action).await?;
@@ -128,10 +130,12 @@ impl Sessions {
         session: &SessionId,
         action: SessionAction,
     ) -> Result<(), Error> {
+        let ctx = ctx.fresh();
         let (customer, site) =
-            self.core.authorize_site(ctx, Action::Session, customer, site).await?;
-        let (core, ctx, session) = (Arc::clone(&self.core), ctx.clone(), session.clone());
+            self.core.authorize_site(&ctx, Action::Session, customer, site).await?;
+        let (core, session) = (Arc::clone(&self.core), session.clone());
         detached(async move {
+            let _writing = core.cache.writing(&customer, Some(&site));
             let daas = &core.upstream.daas;
             Ok(daas.session_action(&ctx, &customer, &site, &session, action).await?)
         })
@@ -150,10 +154,12 @@ impl Sessions {
         session: &SessionId,
         message: SessionMessage,
     ) -> Result<(), Error> {
+        let ctx = ctx.fresh();
         let (customer, site) =
-            self.core.authorize_site(ctx, Action::Session, customer, site).await?;
-        let (core, ctx, session) = (Arc::clone(&self.core), ctx.clone(), session.clone());
+            self.core.authorize_site(&ctx, Action::Session, customer, site).await?;
+        let (core, session) = (Arc::clone(&self.core), session.clone());
         detached(async move {
+            let _writing = core.cache.writing(&customer, Some(&site));
             let daas = &core.upstream.daas;
             Ok(daas.send_message(&ctx, &customer, &site, &session, &message).await?)
         })

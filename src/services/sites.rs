@@ -6,7 +6,7 @@ use super::{
     fanout::{FetchFuture, Query, Sources},
 };
 use crate::domain::{Action, CallContext, Me, NameOrId, Page, Site};
-use crate::{auth::CustomerKey, config::Customer};
+use crate::{auth::CustomerKey, cache::Cached, config::Customer};
 
 /// Sites, and the administrator behind a customer's credential.
 #[derive(Clone, Debug)]
@@ -33,10 +33,11 @@ impl Sites {
         let fetch = Arc::new(move |ctx: CallContext, customer, _, _| -> FetchFuture<Site> {
             let core = Arc::clone(&core);
             Box::pin(async move {
-                let sites = core.fresh_sites(&ctx, &customer).await?;
+                let Cached { value, reading } = core.sites(&ctx, &customer).await?;
                 let granted =
                     core.policy.authorize(&ctx.principal, Action::Read, key(&customer))?;
-                Ok(Page::whole(matching(&sites, &Wildcard::All, &granted)))
+                let sites = matching(&value.items, &Wildcard::All, &granted);
+                Ok(Cached { value: Arc::new(Page::whole(sites)), reading })
             })
         });
         Listing::begin(
@@ -60,7 +61,9 @@ impl Sites {
     ) -> Result<Located<Site>, Error> {
         let (customer, id) = self.core.authorize_site(ctx, Action::Read, customer, site).await?;
         let sites = self.core.sites(ctx, &customer).await?;
-        let item = sites.iter().find(|site| site.id == id.as_str()).ok_or(Error::NotFound)?.clone();
+        ctx.note_reading(sites.reading);
+        let item = sites.value.items.iter().find(|site| site.id == id.as_str());
+        let item = item.ok_or(Error::NotFound)?.clone();
         Ok(Located { customer, site: None, item })
     }
 

@@ -30,6 +30,10 @@ struct Instruments {
     token_states: Family<StateLabels, Gauge>,
     fanout_sources: Family<StatusLabels, Counter>,
     guards: Guards,
+    cache_reads: Family<CacheLabels, Counter>,
+    cache_evictions: Counter,
+    cache_bytes: Gauge<i64, AtomicI64>,
+    cache_entries: Gauge<i64, AtomicI64>,
 }
 
 /// A request being answered; dropping it takes it off the gauge.
@@ -76,6 +80,12 @@ struct StateLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct StatusLabels {
     status: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct CacheLabels {
+    class: &'static str,
+    outcome: &'static str,
 }
 
 impl Metrics {
@@ -134,6 +144,23 @@ impl Metrics {
             fanout_sources.clone(),
         );
         let guards = Guards::registered(&mut registry);
+        let cache_reads = Family::default();
+        registry.register("cwsgate_cache_reads", "Reads by where they came from", cache_reads.clone());
+        let cache_evictions = Counter::default();
+        registry.register(
+            "cwsgate_cache_evictions",
+            "Answers that were given up early for want of room",
+            cache_evictions.clone(),
+        );
+        let cache_bytes = Gauge::default();
+        registry.register_with_unit(
+            "cwsgate_cache_size",
+            "Memory that kept answers take",
+            Unit::Bytes,
+            cache_bytes.clone(),
+        );
+        let cache_entries = Gauge::default();
+        registry.register("cwsgate_cache_entries", "Answers that are kept", cache_entries.clone());
         Self(Arc::new(Instruments {
             registry,
             request_duration,
@@ -146,6 +173,10 @@ impl Metrics {
             token_states,
             fanout_sources,
             guards,
+            cache_reads,
+            cache_evictions,
+            cache_bytes,
+            cache_entries,
         }))
     }
 
@@ -227,6 +258,22 @@ impl Metrics {
         self.0.fanout_sources.get_or_create(&StatusLabels { status }).inc();
     }
 
+    /// Counts one read of something that can be kept: `hit`, `miss` or `stale`.
+    pub fn record_cache_read(&self, class: &'static str, outcome: &'static str) {
+        self.0.cache_reads.get_or_create(&CacheLabels { class, outcome }).inc();
+    }
+
+    /// Counts one kept answer that had to make room for others.
+    pub fn cache_evicted(&self) {
+        self.0.cache_evictions.inc();
+    }
+
+    /// Notes how much is kept.
+    pub fn cache_holds(&self, bytes: u64, entries: u64) {
+        self.0.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.0.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
     /// Everything as OpenMetrics text, with the content type to send it as.
     pub fn render(&self) -> (&'static str, String) {
         let mut text = String::new();
@@ -293,6 +340,7 @@ mod tests {
         metrics.record_token_mint("eu", "ok");
         metrics.token_state_changed(None, Some("fresh"));
         metrics.record_fanout_source("ok");
+        metrics.record_cache_read("machines", "hit");
         metrics.request_refused("bad_request");
         metrics.connection_closed("header_timeout");
         let (content_type, text) = metrics.render();
@@ -307,6 +355,10 @@ mod tests {
             ("cwsgate_token_mints", "counter"),
             ("cwsgate_token_state", "gauge"),
             ("cwsgate_fanout_sources", "counter"),
+            ("cwsgate_cache_reads", "counter"),
+            ("cwsgate_cache_evictions", "counter"),
+            ("cwsgate_cache_size_bytes", "gauge"),
+            ("cwsgate_cache_entries", "gauge"),
             ("cwsgate_build", "info"),
         ] {
             assert!(text.contains(&format!("# HELP {name} ")), "{name} in {text}");

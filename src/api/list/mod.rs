@@ -4,7 +4,6 @@ mod fields;
 mod ndjson;
 
 use axum::{
-    Json,
     body::Body,
     extract::FromRequestParts,
     http::{HeaderName, HeaderValue, Uri, header, request::Parts},
@@ -20,11 +19,12 @@ use self::{
 };
 use super::{
     ApiState,
+    caching::tag,
     extract::wildcard,
     format::Format,
     params::{FromQuery, from_query, property_names},
     problem::Problem,
-    views::{Addressed, CompletenessView, ItemView, ListView, SourceView},
+    views::{Addressed, CompletenessView, ItemView, SourceView},
 };
 use crate::{
     config::CustomerSelector,
@@ -67,6 +67,15 @@ pub(crate) enum Partial {
 }
 
 from_query!(ListParams);
+
+/// What comes after the items of a list: see [`super::views::ListView`].
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rest {
+    next_page_token: Option<String>,
+    completeness: CompletenessView,
+    sources: Vec<SourceView>,
+}
 
 /// A list as it was asked for, with the filters `F` of its kind.
 pub(crate) struct List<F> {
@@ -140,13 +149,9 @@ impl<F> List<F> {
                 for source in &sources {
                     count(&self.metrics, source.status);
                 }
-                let items = items.into_iter().map(ItemView::from).collect();
-                Ok(self.envelope(
-                    items,
-                    next,
-                    sources.into_iter().map(SourceView::from).collect(),
-                    &fields,
-                ))
+                let items: Vec<_> = items.into_iter().map(ItemView::from).collect();
+                let sources = sources.into_iter().map(SourceView::from).collect();
+                self.envelope(&items, next, sources, &fields)
             }
             Format::Ndjson => ndjson(listing, verdict, fields, self.metrics).await,
         }
@@ -169,31 +174,38 @@ impl<F> List<F> {
             }
             lines.push(end_line(&[], next.as_deref()));
             let lines: Result<Vec<_>, _> = lines.into_iter().collect();
-            let lines = lines.map_err(|cut| {
-                Problem::new(ProblemCode::Internal, "the list could not be written").caused_by(&cut)
-            })?;
+            let lines = lines.map_err(|cut| unwritable(&cut))?;
             return Ok(ndjson_response(Body::from(lines.concat())));
         }
-        Ok(self.envelope(items, next, Vec::new(), &fields))
+        self.envelope(&items, next, Vec::new(), &fields)
     }
 
     fn envelope<V: Serialize>(
         &self,
-        items: Vec<V>,
+        items: &[V],
         next: Option<String>,
         sources: Vec<SourceView>,
         fields: &Fields,
-    ) -> Response {
+    ) -> Result<Response, Problem> {
         let completeness = CompletenessView::count(&sources);
         let whole = completeness.is_whole();
         let header = HeaderValue::try_from(completeness.header());
         let link = next.as_deref().and_then(|token| self.next_link(token));
-        let mut response = if fields.all() {
-            Json(ListView { items, next_page_token: next, completeness, sources }).into_response()
+        let items = if fields.all() {
+            serde_json::to_vec(items)
         } else {
-            let items: Vec<_> = items.iter().map(|item| fields.keep(item)).collect();
-            Json(ListView { items, next_page_token: next, completeness, sources }).into_response()
+            serde_json::to_vec(&items.iter().map(|item| fields.keep(item)).collect::<Vec<_>>())
         };
+        let items = items.map_err(|error| unwritable(&error))?;
+        // How long it took and how old it is are left out: they differ each time.
+        let statuses: Vec<_> = sources.iter().map(SourceView::identity).collect();
+        let statuses = serde_json::to_vec(&(statuses, next.is_some()));
+        let tag = tag(&[&items, &statuses.map_err(|error| unwritable(&error))?]);
+        let rest = Rest { next_page_token: next, completeness, sources };
+        let rest = serde_json::to_vec(&rest).map_err(|error| unwritable(&error))?;
+        // The items are written once, for the tag and for the answer.
+        let body = [b"{\"items\":", items.as_slice(), b",", rest.get(1..).unwrap_or_default()];
+        let mut response = json_utf8(Body::from(body.concat()).into_response());
         let headers = response.headers_mut();
         if let Ok(value) = header {
             headers.insert(COMPLETENESS, value);
@@ -201,10 +213,13 @@ impl<F> List<F> {
         if let Some(link) = link {
             headers.insert(header::LINK, link);
         }
+        if let Some(tag) = tag {
+            headers.insert(header::ETAG, tag);
+        }
         if !whole {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        json_utf8(response)
+        Ok(response)
     }
 
     /// `Link: <…>; rel="next"` (RFC 8288), relative to this gateway.
@@ -238,6 +253,10 @@ fn count(metrics: &Metrics, status: SourceStatus) {
         SourceStatus::Failed => "failed",
         SourceStatus::Skipped => "skipped",
     });
+}
+
+fn unwritable(cause: &dyn std::error::Error) -> Problem {
+    Problem::new(ProblemCode::Internal, "the list could not be written").caused_by(cause)
 }
 
 /// JSON with its charset, which old PowerShell needs to read umlauts.

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use self::{plan::Plan, run::Run};
 use super::{Core, Error, ListPage, Located, Scope, SourceReport, Verdict, cursor::Cursor};
 use crate::{
+    cache::Cached,
     config::Customer,
     domain::{CallContext, Page, PageRequest, SiteId},
 };
@@ -51,7 +52,7 @@ pub(super) type Fetch<T> = Arc<
     dyn Fn(CallContext, Arc<Customer>, Option<SiteId>, PageRequest) -> FetchFuture<T> + Send + Sync,
 >;
 /// See [`Fetch`].
-pub(super) type FetchFuture<T> = BoxFuture<'static, Result<Page<T>, Error>>;
+pub(super) type FetchFuture<T> = BoxFuture<'static, Result<Cached<Page<T>>, Error>>;
 /// Whether an item is wanted.
 pub(super) type Keep<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
@@ -74,7 +75,7 @@ pub(super) struct Query<T> {
     pub(super) keep: Option<Keep<T>>,
 }
 
-impl<T: Send + 'static> Listing<T> {
+impl<T: Clone + Send + Sync + 'static> Listing<T> {
     /// Begins to read a list. Nothing is asked before the first event is.
     ///
     /// # Errors
@@ -105,7 +106,9 @@ impl<T: Send + 'static> Listing<T> {
         };
         Ok(Self(run.events(plan, cursor, paging.binding).boxed()))
     }
+}
 
+impl<T> Listing<T> {
     /// Reads the whole page.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ pub(super) struct Run<T> {
     pub(super) query: Arc<Query<T>>,
 }
 
-impl<T: Send + 'static> Run<T> {
+impl<T: Clone + Send + Sync + 'static> Run<T> {
     pub(super) fn events(
         self,
         plan: Plan,
@@ -118,7 +118,7 @@ impl<T: Send + 'static> Run<T> {
     pub(super) async fn unasked(&self, ask: &Ask) -> Vec<SourceReport> {
         let account = Account::Usable(Arc::clone(&ask.customer));
         let remembered = match self.query.sources {
-            Sources::Sites => self.core.remembered_sites(&ask.customer).await,
+            Sources::Sites => self.core.remembered_sites(&ask.customer),
             Sources::Customers | Sources::PartsOfCustomers => None,
         };
         let Some(sites) = remembered else {
@@ -128,7 +128,7 @@ impl<T: Send + 'static> Run<T> {
         let principal = &self.ctx.principal;
         let visible = self.core.policy.visible_sites(principal, account.key());
         let visible = visible.unwrap_or_else(|| ask.granted.clone());
-        matching(&sites, &self.scope.site, &visible)
+        matching(&sites.items, &self.scope.site, &visible)
             .into_iter()
             .filter(|site| !ask.has_lost(&site.id))
             .map(|site| {

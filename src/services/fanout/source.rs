@@ -10,7 +10,7 @@ use tokio::{
 use super::{Query, Sources, plan::Ask};
 use crate::{
     config::Customer,
-    domain::{CallContext, PageRequest, ProblemCode, SiteId},
+    domain::{CallContext, PageRequest, ProblemCode, Reading, SiteId},
     services::{
         Account, Core, Error, Scope, SourceReport, SourceStatus, Wildcard,
         core::{matching, site_id},
@@ -44,7 +44,7 @@ pub(super) struct Source<T> {
     pub(super) alone: bool,
 }
 
-impl<T: Send + 'static> Source<T> {
+impl<T: Clone + Send + Sync + 'static> Source<T> {
     pub(super) async fn gather(self, ask: Ask, scope: &Scope) -> Vec<Gathered<T>> {
         // Closed never: the semaphore lives as long as the page.
         let _permit = self.permits.acquire().await;
@@ -54,12 +54,13 @@ impl<T: Send + 'static> Source<T> {
             return vec![self.read(&account, &ask.customer, None, place).await];
         }
         let began = Instant::now();
-        let sites = match self.within_deadline(self.core.sites(&self.ctx, &ask.customer)).await {
-            Ok(sites) => sites,
+        let sites = self.core.sites_to_choose_from(&self.ctx, &ask.customer, &scope.site);
+        let sites = match self.within_deadline(sites).await {
+            Ok(sites) => sites.value,
             Err(error) => return vec![self.failed(&account, &ask.customer, began, error)],
         };
         let visible = self.core.policy.visible_sites(&self.ctx.principal, account.key());
-        let meant = matching(&sites, &scope.site, &visible.unwrap_or_else(|| ask.granted.clone()));
+        let meant = matching(&sites.items, &scope.site, &visible.unwrap_or_else(|| ask.granted.clone()));
         if meant.is_empty() && scope.site != Wildcard::All {
             return vec![self.failed(&account, &ask.customer, began, Error::NotFound)];
         }
@@ -101,7 +102,7 @@ impl<T: Send + 'static> Source<T> {
         start: Place,
     ) -> Gathered<T> {
         let began = Instant::now();
-        let as_of = self.core.now();
+        let mut reading: Option<Reading> = None;
         let mut items = Vec::new();
         let mut place = start.clone();
         let outcome = loop {
@@ -109,22 +110,23 @@ impl<T: Send + 'static> Source<T> {
                 PageRequest { limit: Some(self.limit), continuation: place.continuation.clone() };
             let call =
                 (self.query.fetch)(self.ctx.clone(), Arc::clone(customer), site.clone(), part);
-            let page = match self.within_deadline(call).await {
-                Ok(page) => page,
+            let (page, read) = match self.within_deadline(call).await {
+                Ok(found) => (found.value, found.reading),
                 Err(error) => break Err(error),
             };
+            reading = Some(reading.map_or(read, |earlier| earlier.and(read)));
             let mut at = place.clone();
-            for item in page.items.into_iter().skip(place.offset) {
+            for item in page.items.iter().skip(place.offset) {
                 at.offset += 1;
-                if self.query.keep.as_ref().is_none_or(|keep| keep(&item)) {
-                    items.push((item, at.clone()));
+                if self.query.keep.as_ref().is_none_or(|keep| keep(item)) {
+                    items.push((item.clone(), at.clone()));
                 }
             }
-            match page.continuation {
+            match &page.continuation {
                 None => break Ok(None),
                 // The same place again would go on for ever.
-                Some(token) if Some(&token) == place.continuation.as_ref() => break Ok(None),
-                Some(token) => place = Place { continuation: Some(token), offset: 0 },
+                Some(token) if Some(token) == place.continuation.as_ref() => break Ok(None),
+                Some(token) => place = Place { continuation: Some(token.clone()), offset: 0 },
             }
             if items.len() >= self.most {
                 break Ok(Some(place));
@@ -132,19 +134,27 @@ impl<T: Send + 'static> Source<T> {
         };
         let site_id = site.as_ref().map(ToString::to_string);
         match outcome {
-            Ok(rest) => Gathered {
-                report: SourceReport {
-                    site_id: site_id.clone(),
-                    duration: began.elapsed(),
-                    as_of: Some(as_of),
-                    ..SourceReport::unasked(account, None)
-                },
-                customer: Arc::clone(customer),
-                site: site_id,
-                begin: start,
-                items,
-                rest,
-            },
+            Ok(rest) => {
+                let stale = reading.is_some_and(|reading| reading.is_stale());
+                if let Some(reading) = reading {
+                    self.ctx.note_reading(reading);
+                }
+                Gathered {
+                    report: SourceReport {
+                        site_id: site_id.clone(),
+                        status: if stale { SourceStatus::Stale } else { SourceStatus::Ok },
+                        duration: began.elapsed(),
+                        as_of: reading.map(|reading| reading.as_of),
+                        cache: reading.map(|reading| reading.source),
+                        ..SourceReport::unasked(account, None)
+                    },
+                    customer: Arc::clone(customer),
+                    site: site_id,
+                    begin: start,
+                    items,
+                    rest,
+                }
+            }
             Err(error) => {
                 let mut source = self.failed(account, customer, began, error);
                 source.report.site_id.clone_from(&site_id);
@@ -258,6 +268,7 @@ impl SourceReport {
             items: 0,
             duration: std::time::Duration::ZERO,
             as_of: None,
+            cache: None,
             error,
             absent: false,
         }
