@@ -4,7 +4,7 @@ use axum::Router;
 
 use super::{Error, Shared, observer::UpstreamMetrics, secret};
 use crate::{
-    api::{self, ApiState, Deadlines},
+    api::{self, Access, ApiState, Control, Deadlines},
     auth::{Authenticator, Policy},
     config::{App as Caller, Config, CustomerSelector, Grant, StoreSelector},
     domain::{Action, AppName},
@@ -23,6 +23,9 @@ pub(super) struct Generation {
     /// The routes of the admin listener.
     pub(super) admin: Router,
     upstream: Upstream,
+    /// Something that goes with the last request of this generation.
+    #[cfg(test)]
+    pub(super) witness: std::sync::Weak<Authenticator>,
 }
 
 impl Generation {
@@ -31,6 +34,7 @@ impl Generation {
     pub(super) fn build(
         config: Config,
         shared: &Shared,
+        control: &Control,
         before: Option<&Self>,
     ) -> Result<Self, Error> {
         let upstream = match before.filter(|before| before.asks_alike(&config)) {
@@ -38,8 +42,15 @@ impl Generation {
             None => upstream(&config, shared)?,
         };
         let state = state(config.clone(), shared, upstream.clone())?;
-        let admin = api::probes(shared.lifecycle.clone(), shared.metrics.clone());
-        Ok(Self { config, public: api::router(state), admin, upstream })
+        let admin = api::admin(state.clone(), shared.lifecycle.clone(), control.clone());
+        Ok(Self {
+            #[cfg(test)]
+            witness: Arc::downgrade(&state.authenticator),
+            config,
+            public: api::router(state),
+            admin,
+            upstream,
+        })
     }
 
     /// Whether Citrix is asked in the same way.
@@ -83,11 +94,16 @@ fn state(config: Config, shared: &Shared, upstream: Upstream) -> Result<ApiState
         authenticator: Arc::new(authenticator),
         metrics: shared.metrics.clone(),
         clock,
+        access: Access {
+            cors_origins: config.server.cors_origins,
+            trusted_proxies: config.server.trusted_proxies.into(),
+        },
         deadlines: Deadlines {
             default: config.server.default_deadline,
             action: config.server.action_deadline,
             max: config.server.max_deadline,
         },
+        closing: shared.closing.clone(),
     })
 }
 

@@ -6,6 +6,7 @@
 //! grow, so they are strings here.
 
 mod action;
+mod address;
 mod clock;
 mod context;
 mod ids;
@@ -19,6 +20,7 @@ mod site;
 mod store;
 
 pub use action::{Action, UnknownAction};
+pub use address::{ClientAddr, PeerAddr};
 pub use clock::{Clock, SystemClock};
 pub use context::{CallContext, RequestId, Via};
 pub use ids::{

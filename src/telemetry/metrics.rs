@@ -27,6 +27,8 @@ struct Instruments {
     token_mints: Family<MintLabels, Counter>,
     token_states: Family<StateLabels, Gauge>,
     fanout_sources: Family<StatusLabels, Counter>,
+    config_reloads: Family<OutcomeLabels, Counter>,
+    config_current: Gauge<i64, AtomicI64>,
 }
 
 /// A request being answered; dropping it takes it off the gauge.
@@ -73,6 +75,11 @@ struct StateLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct StatusLabels {
     status: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct OutcomeLabels {
+    outcome: &'static str,
 }
 
 impl Metrics {
@@ -130,6 +137,19 @@ impl Metrics {
             "Sources of fan-outs by how they answered",
             fanout_sources.clone(),
         );
+        let config_reloads = Family::default();
+        registry.register(
+            "cwsgate_config_reloads",
+            "Readings of the configuration after the first, by whether it was taken over",
+            config_reloads.clone(),
+        );
+        let config_current = Gauge::default();
+        config_current.set(1);
+        registry.register(
+            "cwsgate_config_current",
+            "1 while the configuration in force is the one that was read last, 0 after a failure",
+            config_current.clone(),
+        );
         Self(Arc::new(Instruments {
             registry,
             request_duration,
@@ -141,6 +161,8 @@ impl Metrics {
             token_mints,
             token_states,
             fanout_sources,
+            config_reloads,
+            config_current,
         }))
     }
 
@@ -215,6 +237,13 @@ impl Metrics {
     /// Counts one source of a fan-out: `ok`, `stale`, `failed` or `skipped`.
     pub fn record_fanout_source(&self, status: &'static str) {
         self.0.fanout_sources.get_or_create(&StatusLabels { status }).inc();
+    }
+
+    /// Counts one reload of the configuration.
+    pub fn config_reloaded(&self, taken_over: bool) {
+        let outcome = if taken_over { "applied" } else { "failed" };
+        self.0.config_reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.0.config_current.set(i64::from(taken_over));
     }
 
     /// Everything as OpenMetrics text, with the content type to send it as.
