@@ -10,25 +10,37 @@ mod error;
 mod generation;
 mod listener;
 mod observer;
+mod reload;
 mod secret;
 mod shared;
+#[cfg(test)]
+mod tests;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 pub use doctor::{Checkup, Step, Trouble, diagnose};
 pub use error::Error;
+use futures_util::future::OptionFuture;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::{
     current::{Current, Routes},
     generation::Generation,
     listener::{Listener, refused},
+    reload::{Reloader, Target},
     shared::Shared,
 };
 use crate::{
-    config::Config,
-    server::{Limits, Server},
+    api::{Ask, Attempt, Control, ReloadState, Trigger},
+    config::{Config, Finding, Severity, Source},
+    server::{Limits, Server, Tls},
     telemetry::Metrics,
 };
 
@@ -37,8 +49,12 @@ use crate::{
 pub struct App {
     public: Listener,
     admin: Listener,
+    tls: Option<Tls>,
     shared: Shared,
     current: Current,
+    control: Control,
+    asks: mpsc::Receiver<Ask>,
+    source: Option<Source>,
 }
 
 /// Choices that are made on the command line and not in the configuration.
@@ -55,6 +71,21 @@ pub struct Addresses {
     pub gateway: SocketAddr,
     /// The listener for probes, metrics and the admin API.
     pub admin: SocketAddr,
+    /// Whether the public listener speaks TLS.
+    pub tls: bool,
+}
+
+impl Addresses {
+    /// Base of the API, without a slash at its end.
+    pub fn gateway_url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.gateway)
+    }
+
+    /// Base of probes, metrics and the admin API, without a slash at its end.
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
 }
 
 impl App {
@@ -69,12 +100,39 @@ impl App {
 
         let admin = Server::new(limits.clone().for_admin(), Arc::new(refused), Metrics::new());
         let admin = Listener::bind(admin_listen, admin).await?;
-        let generation = Generation::build(config, &shared, None)?;
-        let public = Server::new(limits, Arc::new(refused), shared.metrics.clone())
+        let tls = config.server.tls.as_ref().map(|tls| Tls::new(Arc::clone(&tls.certified)));
+        let now = shared.clock.now();
+        let (control, asks) = Control::new(ReloadState {
+            generation: 1,
+            since: now,
+            needs_restart: Vec::new(),
+            last: Attempt { at: now, trigger: Trigger::Start, failure: None, findings: Vec::new() },
+        });
+        let generation = Generation::build(config, &shared, &control, None)?;
+        let mut public = Server::new(limits, Arc::new(refused), shared.metrics.clone())
             .with_final_slash(|path| path == "/docs/");
+        if let Some(tls) = &tls {
+            public = public.with_tls(tls.clone());
+        }
         let public = Listener::bind(listen, public).await?;
         let current = Arc::new(ArcSwap::from_pointee(generation));
-        Ok(Self { public, admin, shared, current })
+        Ok(Self { public, admin, tls, shared, current, control, asks, source: None })
+    }
+
+    /// Takes over what changes in the files of the configuration while the gateway runs. `findings`
+    /// is what was said when it was read from there.
+    #[must_use]
+    pub fn reloading(mut self, source: Source, findings: Vec<Finding>) -> Self {
+        let state = ReloadState::clone(&self.control.reload_state());
+        let last = Attempt { findings, ..state.last.clone() };
+        self.control.reloaded(ReloadState { last, ..state });
+        self.source = Some(source);
+        self
+    }
+
+    /// How the running gateway is told to reload or drain.
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 
     /// Where the gateway listens.
@@ -85,14 +143,32 @@ impl App {
         Ok(Addresses {
             gateway: self.public.socket.local_addr()?,
             admin: self.admin.socket.local_addr()?,
+            tls: self.tls.is_some(),
         })
     }
 
     /// Serves until `shutdown` is cancelled, then drains: first it is seen as not ready, so that
     /// no load balancer sends more, then it stops accepting and finishes what is in flight.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { public, admin, shared, current } = self;
+        let Self { public, admin, tls, shared, current, control, asks, source } = self;
         let lifecycle = &shared.lifecycle;
+        let stop_reloading = CancellationToken::new();
+        let reloading = source.map(|source| {
+            let reloader = Reloader {
+                source: Arc::new(Mutex::new(source)),
+                asks,
+                target: Target {
+                    shared: shared.clone(),
+                    current: Arc::clone(&current),
+                    control: control.clone(),
+                    public: public.server.clone(),
+                    admin: admin.server.clone(),
+                    tls,
+                    started: Arc::new(current.load().config.clone()),
+                },
+            };
+            tokio::spawn(reloader.run(stop_reloading.clone()))
+        });
         let (close_public, close_admin) = (CancellationToken::new(), CancellationToken::new());
         let probes = tokio::spawn({
             let (routes, close) = (Routes::admin(&current), close_admin.clone());
@@ -102,19 +178,37 @@ impl App {
         let routes = Routes::public(&current);
         let serving = public.server.serve(public.socket, routes, close_public.clone());
         let draining = async {
-            shutdown.cancelled().await;
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = control.drain().cancelled() => {}
+            }
             lifecycle.draining();
             let delay = current.load().config.server.drain_delay;
             tracing::info!(delay_ms = millis(delay), "draining");
             tokio::time::sleep(delay).await;
+            shared.closing.cancel();
             close_public.cancel();
         };
         let (drained, ()) = tokio::join!(serving, draining);
         tracing::info!(finished = drained.finished, aborted = drained.aborted, "drained");
         // The probes answer until the end, so that the drain can be watched.
         close_admin.cancel();
+        stop_reloading.cancel();
         if let Err(error) = probes.await {
             tracing::error!(%error, "the admin listener broke down");
+        }
+        if let Some(Err(error)) = OptionFuture::from(reloading).await {
+            tracing::error!(%error, "the watch over the configuration broke down");
+        }
+    }
+}
+
+/// Puts what is wrong or doubtful in a configuration on the log.
+pub fn report_findings(findings: &[Finding]) {
+    for finding in findings {
+        match finding.severity {
+            Severity::Warning => tracing::warn!(%finding, "configuration"),
+            Severity::Customer | Severity::Error => tracing::error!(%finding, "configuration"),
         }
     }
 }

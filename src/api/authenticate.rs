@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     auth::{Credential, CredentialError, Refused},
-    domain::{AppName, CallContext, PeerAddr, ProblemCode, RequestId},
+    domain::{AppName, CallContext, ClientAddr, ProblemCode, RequestId},
 };
 
 /// When a request came, and whether its deadline is the caller's own wish.
@@ -55,7 +55,7 @@ pub(crate) async fn authenticate(
 
 async fn context(api: &ApiState, head: &Parts) -> Result<(CallContext, Deadline), Problem> {
     let (received, headers) = (Instant::now(), &head.headers);
-    let address = head.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
+    let address = head.extensions.get::<ClientAddr>().map(|client| client.0);
     let credential = Credential::from_headers(headers).map_err(|error| match error {
         // RFC 9110 section 15.5.2: none that can be used here, whatever else it is.
         CredentialError::Malformed => {

@@ -1,4 +1,4 @@
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -10,20 +10,37 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::{
+    ApiState,
     authenticate::KnownApp,
+    client_address::client_address,
     headers::{REQUEST_ID, mark},
     problem::Problem,
     views::millis,
 };
 use crate::{
-    domain::{ProblemCode, RequestId},
+    config::Network,
+    domain::{ClientAddr, PeerAddr, ProblemCode, RequestId},
     telemetry::{Metrics, known_method},
 };
 
-/// The outermost layer: request id in and out, refusals as problem documents, a panic as one
+/// What the outermost layer needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    metrics: Metrics,
+    trusted_proxies: Arc<[Network]>,
+}
+
+impl Edge {
+    pub(crate) fn of(state: &ApiState) -> Self {
+        let trusted_proxies = Arc::clone(&state.access.trusted_proxies);
+        Self { metrics: state.metrics.clone(), trusted_proxies }
+    }
+}
+
+/// The outermost layer: where the request comes from, request id in and out, refusals as problem documents, a panic as one
 /// failed request, the access line and the numbers.
 pub(crate) async fn edge(
-    State(metrics): State<Metrics>,
+    State(Edge { metrics, trusted_proxies }): State<Edge>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -35,6 +52,13 @@ pub(crate) async fn edge(
         .and_then(|value| RequestId::from_caller(value.to_str().ok()?))
         .unwrap_or_else(RequestId::generate);
     request.extensions_mut().insert(id.clone());
+    let client = request
+        .extensions()
+        .get::<PeerAddr>()
+        .map(|peer| ClientAddr(client_address(peer.0.ip(), request.headers(), &trusted_proxies)));
+    if let Some(client) = client {
+        request.extensions_mut().insert(client);
+    }
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -56,7 +80,7 @@ pub(crate) async fn edge(
         response.headers_mut().insert(SERVER_TIMING, value);
     }
     drop(active);
-    let line = AccessLine { id, method, route, problem };
+    let line = AccessLine { id, method, route, client, problem };
     line.write(&metrics, &response, took);
     response
 }
@@ -78,6 +102,7 @@ struct AccessLine {
     id: RequestId,
     method: Method,
     route: Option<MatchedPath>,
+    client: Option<ClientAddr>,
     problem: Option<Problem>,
 }
 
@@ -95,6 +120,7 @@ impl AccessLine {
             http.request.method = known_method(&self.method),
             http.route = route,
             http.response.status_code = response.status().as_u16(),
+            client.address = self.client.map(|client| client.0.to_string()),
             cwsgate.app = app,
             "error.type" = code,
             error.cause = cause,
@@ -119,10 +145,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_one_failed_request_and_says_nothing_of_its_cause() {
+        let at_the_edge = Edge { metrics: Metrics::new(), trusted_proxies: Arc::default() };
         let routes = Router::new()
             .route("/broken", get(broken))
             .route("/whole", get(async || "fine"))
-            .layer(middleware::from_fn_with_state(Metrics::new(), edge));
+            .layer(middleware::from_fn_with_state(at_the_edge, edge));
         let ask = |path: &str| {
             let request = Request::get(path).header("x-request-id", "r-1").body(Body::empty());
             routes.clone().oneshot(request.unwrap())

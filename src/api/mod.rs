@@ -5,8 +5,11 @@
 //! everything at all passes [`edge`], which gives each answer its request id, turns every
 //! refusal into a problem document (RFC 9457) and writes the one access line.
 
+mod admin;
 mod authenticate;
 mod caching;
+mod client_address;
+mod cors;
 mod docs;
 mod dropin;
 mod edge;
@@ -16,7 +19,6 @@ mod headers;
 mod list;
 mod openapi;
 mod params;
-mod probes;
 mod problem;
 mod v1;
 mod views;
@@ -24,13 +26,17 @@ mod views;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use admin::{Ask, Attempt, Control, Lifecycle, ReloadState, Trigger, admin};
 pub use openapi::{Document, document};
-pub use probes::{Lifecycle, probes};
 pub use problem::{Problem, refuse};
 
-use crate::{auth::Authenticator, domain::Clock, services::Services, telemetry::Metrics};
+use self::{cors::Cors, edge::Edge};
+use crate::{
+    auth::Authenticator, config::Network, domain::Clock, services::Services, telemetry::Metrics,
+};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -45,6 +51,20 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     /// How long calls may take.
     pub deadlines: Deadlines,
+    /// From where callers come.
+    pub access: Access,
+    /// Cancelled when the process is about to end: a stream that would go on tells its client to
+    /// come back and ends.
+    pub closing: CancellationToken,
+}
+
+/// From where callers come.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Origins whose web pages may call from a browser.
+    pub cors_origins: Vec<String>,
+    /// Proxies that are believed about where a request comes from.
+    pub trusted_proxies: Arc<[Network]>,
 }
 
 /// How long calls may take.
@@ -65,15 +85,20 @@ pub fn router(state: ApiState) -> Router {
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .layer(middleware::from_fn_with_state(state.clone(), authenticate::authenticate));
-    Router::new()
+    let mut routes = Router::new()
         .nest("/v1", v1)
         .merge(docs::router(document))
         .merge(dropin::routes())
         .fallback(problem::no_route)
-        .method_not_allowed_fallback(problem::no_method)
+        .method_not_allowed_fallback(problem::no_method);
+    if !state.access.cors_origins.is_empty() {
+        let cors = Cors::new(&state.access.cors_origins);
+        routes = routes.layer(middleware::from_fn_with_state(cors, cors::cors));
+    }
+    routes
         // The server's own limit holds for every body.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(state.metrics.clone(), edge::edge))
+        .layer(middleware::from_fn_with_state(Edge::of(&state), edge::edge))
         .with_state(state)
 }
 

@@ -7,14 +7,13 @@ use jiff::{Timestamp, fmt::rfc2822};
 use tokio::time::Instant;
 
 use super::Error;
+pub use crate::services::{Step, Trouble};
 use crate::{
     config::{Config, Customer, Region},
-    domain::{
-        AppName, AuthMethod, CallContext, PageRequest, Principal, RequestId, SiteId, SystemClock,
-    },
+    domain::{AppName, AuthMethod, CallContext, PageRequest, Principal, RequestId, SystemClock},
     net::{self, ClientOptions},
-    services,
-    upstream::{self, NoObserver, Service, Upstream, daas::MachineScope},
+    services::sign_in,
+    upstream::{NoObserver, Upstream, daas::MachineScope},
 };
 
 /// What was found out about one customer.
@@ -28,24 +27,6 @@ pub struct Checkup {
     pub region: String,
     /// What was tried, in order.
     pub steps: Vec<Step>,
-}
-
-/// One thing that was tried.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// What it was about.
-    pub name: &'static str,
-    /// What was found, or what to do about it.
-    pub outcome: Result<String, Trouble>,
-}
-
-/// Why a step failed.
-#[derive(Clone, Debug)]
-pub struct Trouble {
-    /// What happened.
-    pub detail: String,
-    /// What to do now.
-    pub fix: String,
 }
 
 impl Checkup {
@@ -92,38 +73,22 @@ async fn examine(
         return checkup;
     }
     let steps = &mut checkup.steps;
-    let me = match upstream.daas.me(&ctx, &customer).await {
-        Ok(me) => me,
-        Err(error) => {
-            steps.push(Step { name: "sign-in", outcome: Err(sign_in_trouble(error)) });
-            return checkup;
-        }
-    };
-    let name = me.display_name.as_deref().unwrap_or("an unnamed client");
-    steps.push(Step { name: "sign-in", outcome: Ok(format!("as {name}")) });
-    let own = me.customers.iter().find(|c| c.id.eq_ignore_ascii_case(customer.id.as_str()));
-    let site = own.and_then(|own| own.sites.first().cloned());
-    match site.as_ref().and_then(|site| SiteId::try_from(site.id.as_str()).ok()) {
-        None => steps.push(Step {
-            name: "sites",
-            outcome: Err(Trouble {
-                detail: format!("no site of customer {} can be seen", customer.id),
-                fix: "check the customer id, and that the API client has a DaaS role".to_owned(),
-            }),
-        }),
-        Some(id) => {
-            let name = site.and_then(|site| site.name).unwrap_or_else(|| id.to_string());
-            steps.push(Step { name: "sites", outcome: Ok(name) });
-            let one = PageRequest { limit: Some(1), continuation: None };
-            let all = MachineScope::All;
-            let machines = upstream.daas.machines(&ctx, &customer, &id, &all, &one).await;
-            steps.push(step("machines", machines.map(|_| "can be listed".to_owned())));
-        }
+    let (found, site) = sign_in(upstream, &ctx, &customer).await;
+    let signed_in = found.iter().all(|step| step.name != "sign-in" || step.outcome.is_ok());
+    steps.extend(found);
+    if !signed_in {
+        return checkup;
+    }
+    if let Some(site) = site {
+        let one = PageRequest { limit: Some(1), continuation: None };
+        let all = MachineScope::All;
+        let machines = upstream.daas.machines(&ctx, &customer, &site, &all, &one).await;
+        steps.push(Step::of("machines", machines.map(|_| "can be listed".to_owned())));
     }
     let locations = upstream.cloud.resource_locations(&ctx, &customer).await;
-    steps.push(step("resource locations", locations.map(|found| found.len().to_string())));
+    steps.push(Step::of("resource locations", locations.map(|found| found.len().to_string())));
     let states = upstream.cloud.service_states(&ctx, &customer).await;
-    steps.push(step("service states", states.map(|found| found.len().to_string())));
+    steps.push(Step::of("service states", states.map(|found| found.len().to_string())));
     checkup
 }
 
@@ -155,27 +120,6 @@ async fn host_and_clock(client: &reqwest::Client, region: &Region) -> Vec<Step> 
         })
     };
     vec![host, Step { name: "clock", outcome }]
-}
-
-fn step(name: &'static str, result: Result<String, upstream::Error>) -> Step {
-    let outcome = result.map_err(|error| {
-        let error = services::Error::from(error);
-        Trouble { detail: error.to_string(), fix: error.code().fix().to_owned() }
-    });
-    Step { name, outcome }
-}
-
-/// A refused credential is not cured by waiting, whatever the gateway would do about it later.
-fn sign_in_trouble(error: upstream::Error) -> Trouble {
-    let refused = error.service == Service::Token
-        && error.status.is_some_and(|status| (400..500).contains(&status) && status != 429);
-    let error = services::Error::from(error);
-    let fix = if refused {
-        "check client_id and client_secret of this customer, and that the client still exists"
-    } else {
-        error.code().fix()
-    };
-    Trouble { detail: error.to_string(), fix: fix.to_owned() }
 }
 
 fn context() -> CallContext {

@@ -4,7 +4,7 @@ use axum::Router;
 
 use super::{Error, Shared, observer::UpstreamMetrics, secret};
 use crate::{
-    api::{self, ApiState, Deadlines},
+    api::{self, Access, ApiState, Control, Deadlines},
     auth::{Authenticator, AuthenticatorParts, Policy},
     config::{App as Caller, Config, CustomerSelector, Grant, StoreSelector},
     domain::{Action, AppName},
@@ -23,7 +23,8 @@ pub(super) struct Generation {
     /// The routes of the admin listener.
     pub(super) admin: Router,
     upstream: Upstream,
-    authenticator: Arc<Authenticator>,
+    pub(super) authenticator: Arc<Authenticator>,
+    cache: ReadCache,
 }
 
 impl Generation {
@@ -32,6 +33,7 @@ impl Generation {
     pub(super) fn build(
         config: Config,
         shared: &Shared,
+        control: &Control,
         before: Option<&Self>,
     ) -> Result<Self, Error> {
         let upstream = match before.filter(|before| before.asks_alike(&config)) {
@@ -39,10 +41,18 @@ impl Generation {
             None => upstream(&config, shared)?,
         };
         let earlier = before.map(|before| &*before.authenticator);
-        let state = state(config.clone(), shared, upstream.clone(), earlier)?;
+        let cache = match before.filter(|before| before.config.cache == config.cache) {
+            Some(before) => before.cache.clone(),
+            None => ReadCache::new(
+                config.cache.clone(),
+                Arc::clone(&shared.clock),
+                shared.metrics.clone(),
+            ),
+        };
+        let state = state(config.clone(), shared, upstream.clone(), cache.clone(), earlier)?;
         let authenticator = Arc::clone(&state.authenticator);
-        let admin = api::probes(shared.lifecycle.clone(), shared.metrics.clone());
-        Ok(Self { config, public: api::router(state), admin, upstream, authenticator })
+        let admin = api::admin(state.clone(), shared.lifecycle.clone(), control.clone());
+        Ok(Self { config, public: api::router(state), admin, upstream, authenticator, cache })
     }
 
     /// Whether Citrix is asked in the same way.
@@ -61,6 +71,7 @@ fn state(
     config: Config,
     shared: &Shared,
     upstream: Upstream,
+    cache: ReadCache,
     earlier: Option<&Authenticator>,
 ) -> Result<ApiState, Error> {
     let secret = secret::root(&config)?;
@@ -95,18 +106,23 @@ fn state(
         secret,
         previous_secret: config.server.previous_secret,
         max_fanout: config.upstream.max_fanout,
-        cache: ReadCache::new(config.cache, Arc::clone(&clock), shared.metrics.clone()),
+        cache,
     }));
     Ok(ApiState {
         services: Services::new(&core),
         authenticator: Arc::new(authenticator),
         metrics: shared.metrics.clone(),
         clock,
+        access: Access {
+            cors_origins: config.server.cors_origins,
+            trusted_proxies: config.server.trusted_proxies.into(),
+        },
         deadlines: Deadlines {
             default: config.server.default_deadline,
             action: config.server.action_deadline,
             max: config.server.max_deadline,
         },
+        closing: shared.closing.clone(),
     })
 }
 

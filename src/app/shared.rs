@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::Options;
 use crate::{
     api::Lifecycle,
@@ -14,6 +16,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lifecycle: Lifecycle,
     pub(super) options: Options,
+    /// Cancelled when streams have to end.
+    pub(super) closing: CancellationToken,
 }
 
 impl Shared {
@@ -23,6 +27,7 @@ impl Shared {
             clock: Arc::new(SystemClock),
             lifecycle: Lifecycle::default(),
             options: options.clone(),
+            closing: CancellationToken::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    config::{App, Grant, SiteSelector, StoreSelector},
+    config::{App, CustomerSelector, Grant, SiteSelector, StoreSelector},
     domain::{Action, AppName, Label, Principal, SiteId},
 };
 
@@ -110,6 +110,26 @@ impl Policy {
             return Err(Denied::Invisible);
         }
         Err(Denied::forbidden(principal, action, format!("customer {:?}", customer.name)))
+    }
+
+    /// Authorizes an action on the gateway itself, which a grant of it on every customer covers.
+    ///
+    /// # Errors
+    /// [`Denied::Forbidden`].
+    pub fn authorize_everywhere(
+        &self,
+        principal: &Principal,
+        action: Action,
+    ) -> Result<(), Denied> {
+        let everywhere = |grant: &Grant| {
+            grant.actions.contains(&action)
+                && grant.customers.contains(&CustomerSelector::All)
+                && site_scope(grant) == SiteScope::All
+        };
+        if self.grants(principal).iter().any(everywhere) {
+            return Ok(());
+        }
+        Err(Denied::forbidden(principal, action, "all customers (\"*\")".to_owned()))
     }
 
     /// Authorizes an action on the customer as a whole, which a grant on single sites does not

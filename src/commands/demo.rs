@@ -166,7 +166,7 @@ fn greeting_json(demo: &Demo, addresses: Addresses) -> String {
 }
 
 fn greeting(demo: &Demo, addresses: Addresses) -> String {
-    let Addresses { gateway, admin } = addresses;
+    let Addresses { gateway, admin, .. } = addresses;
     let simulator = trimmed(&demo.simulator.url());
     let key = demo.key.expose();
     format!(

@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::{Exit, complain, signals};
 use crate::{
-    app::{App, Options},
-    config::{Config, Environment, LoadOptions, Severity},
+    api::Trigger,
+    app::{App, Options, report_findings},
+    config::{Config, Environment, LoadOptions, Source},
     telemetry,
 };
 
@@ -21,7 +22,8 @@ pub async fn run(
     options: LoadOptions,
     json: bool,
 ) -> io::Result<Exit> {
-    let loaded = Config::load(path, environment, options);
+    let mut source = Source::new(path, environment, options.allow_anonymous);
+    let loaded = source.read(options.now);
     let Some(config) = loaded.config else {
         for finding in &loaded.findings {
             // Whether or not somebody reads it, the exit code says the same.
@@ -34,17 +36,7 @@ pub async fn run(
         complain(error);
         return Ok(Exit::Configuration);
     }
-    for finding in &loaded.findings {
-        match finding.severity {
-            Severity::Warning => tracing::warn!(%finding, "configuration"),
-            Severity::Customer | Severity::Error => tracing::error!(%finding, "configuration"),
-        }
-    }
-    if config.server.tls.is_some() {
-        // Plain HTTP where somebody asked for TLS would put every API key on the wire.
-        complain("not started: server.tls is not supported yet; remove it, let a proxy end TLS");
-        return Ok(Exit::Configuration);
-    }
+    report_findings(&loaded.findings);
     for part in unused(&config) {
         tracing::warn!(part, "configured, and not in use in this version");
     }
@@ -54,15 +46,24 @@ pub async fn run(
     let choices = Options { unsafe_allow_anonymous: options.allow_anonymous };
     let shutdown = signals::shutdown()?;
     let app = App::build(config, &choices).await.map_err(io::Error::other)?;
+    let app = app.reloading(source, loaded.findings);
+    signals::on_hangup({
+        let control = app.control();
+        move || {
+            let control = control.clone();
+            async move { drop(control.reload(Trigger::Signal).await) }
+        }
+    })?;
     let addresses = app.addresses()?;
     if json {
         let line = json!({
-            "gateway": format!("http://{}", addresses.gateway),
-            "admin": format!("http://{}", addresses.admin),
+            "gateway": addresses.gateway_url(),
+            "admin": addresses.admin_url(),
         });
         writeln!(io::stdout(), "{line}")?;
     }
-    tracing::info!(gateway = %addresses.gateway, admin = %addresses.admin, "serving");
+    let (gateway, admin) = (addresses.gateway_url(), addresses.admin_url());
+    tracing::info!(gateway, admin, "serving");
     app.run(shutdown).await;
     Ok(Exit::Done)
 }

@@ -17,6 +17,29 @@ pub(super) fn shutdown() -> io::Result<CancellationToken> {
     Ok(token)
 }
 
+/// Does something at each SIGHUP, one at a time, where the system knows that signal.
+#[cfg(unix)]
+pub(super) fn on_hangup<F: Future<Output = ()> + Send>(
+    work: impl Fn() -> F + Send + 'static,
+) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            work().await;
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub(super) fn on_hangup<F: Future<Output = ()> + Send>(
+    _work: impl Fn() -> F + Send + 'static,
+) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,

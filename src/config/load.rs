@@ -76,6 +76,7 @@ impl Config {
             ("server.listen", self.server.listen != new.server.listen),
             ("admin.listen", self.admin.listen != new.admin.listen),
             ("server.tls", self.server.tls.is_some() != new.server.tls.is_some()),
+            ("log", self.log != new.log),
             ("database.url", url(self) != url(new)),
         ];
         changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

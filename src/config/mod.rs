@@ -14,10 +14,12 @@ mod document;
 mod environment;
 mod file;
 mod finding;
+mod fingerprint;
 mod includes;
 mod issuers;
 mod layers;
 mod load;
+mod network;
 mod quantity;
 mod reader;
 mod regions;
@@ -25,9 +27,11 @@ mod resilience;
 mod schema;
 mod secrets;
 mod server;
+mod source;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upstream;
 mod variables;
 
@@ -39,12 +43,15 @@ pub use environment::Environment;
 pub use finding::{Finding, Severity};
 pub use issuers::{Algorithm, Issuer};
 pub use load::{LoadOptions, Loaded};
+pub use network::Network;
 pub use regions::{Region, TokenForm};
 pub use resilience::{
     BreakerSettings, CooldownSettings, ResilienceSettings, RetrySettings, SlotSettings,
 };
-pub use server::{Admin, Cache, Database, Log, LogFormat, Server, TlsFiles};
+pub use server::{Admin, Cache, Database, Log, LogFormat, Server};
+pub use source::Source;
 pub use stores::{Store, StoreAccount, StoreAuth};
+pub use tls::Tls;
 pub use upstream::{TokenSettings, UpstreamSettings};
 
 use crate::domain::{AppName, CustomerName, RegionName, StoreName};

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::reader::{Field, Section};
 
 /// How calls to Citrix are kept from hurting each other, and Citrix.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResilienceSettings {
     /// When a call is made again.
     pub retry: RetrySettings,
@@ -16,7 +16,7 @@ pub struct ResilienceSettings {
 }
 
 /// When a call is made again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetrySettings {
     /// Attempts in all.
     pub max_attempts: u32,
@@ -31,7 +31,7 @@ pub struct RetrySettings {
 }
 
 /// What a 429 leads to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CooldownSettings {
     /// How long a service is left alone that does not say how long.
     pub without_hint: Duration,
@@ -41,7 +41,7 @@ pub struct CooldownSettings {
 
 /// How many calls of one customer to one service may be under way. Nothing is shared between
 /// customers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SlotSettings {
     /// Calls under way at the same time.
     pub in_flight: usize,
@@ -54,7 +54,7 @@ pub struct SlotSettings {
 }
 
 /// When a service that fails is left alone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BreakerSettings {
     /// Failures in a row that open it.
     pub consecutive_failures: u32,

@@ -1,8 +1,11 @@
+mod access;
 mod read;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
+
+use super::{network::Network, tls::Tls};
 
 /// The public listener and its limits.
 #[derive(Clone, Debug)]
@@ -10,7 +13,11 @@ pub struct Server {
     /// Address to listen on.
     pub listen: SocketAddr,
     /// Certificate and key; without them the listener speaks plain HTTP.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Tls>,
+    /// Origins whose web pages may call from a browser, as browsers send them.
+    pub cors_origins: Vec<String>,
+    /// Proxies that are believed about where a request comes from.
+    pub trusted_proxies: Vec<Network>,
     /// Root of the keys that seal page tokens and sign our own tokens; made when absent.
     pub secret: Option<SecretString>,
     /// The root before the last change, still good for opening, never for sealing.
@@ -24,6 +31,8 @@ pub struct Server {
     pub body_timeout: Duration,
     /// Time a connection may be kept open between requests.
     pub idle_timeout: Duration,
+    /// Time a client may take nothing of its answer.
+    pub write_timeout: Duration,
     /// Bytes of request line and headers together.
     pub max_header_bytes: usize,
     /// Number of header fields.
@@ -48,15 +57,6 @@ pub struct Server {
     pub drain_timeout: Duration,
 }
 
-/// Where the listener's certificate and key are.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// PEM file with the certificate chain.
-    pub cert_file: PathBuf,
-    /// PEM file with the private key.
-    pub key_file: PathBuf,
-}
-
 /// The listener for probes, metrics and the admin API: never reachable by callers.
 #[derive(Clone, Debug)]
 pub struct Admin {
@@ -65,7 +65,7 @@ pub struct Admin {
 }
 
 /// What is logged, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Log {
     /// A level, or `tracing` filter directives.
     pub filter: String,
@@ -94,7 +94,7 @@ pub struct Database {
 }
 
 /// The response cache.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cache {
     /// Bytes it may hold.
     pub max_bytes: u64,

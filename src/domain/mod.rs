@@ -6,13 +6,13 @@
 //! grow, so they are strings here.
 
 mod action;
+mod address;
 mod clock;
 mod context;
 mod freshness;
 mod ids;
 mod machine;
 mod page;
-mod peer;
 mod platform;
 mod principal;
 mod problem;
@@ -21,6 +21,7 @@ mod site;
 mod store;
 
 pub use action::{Action, UnknownAction};
+pub use address::{ClientAddr, PeerAddr};
 pub use clock::{Clock, SystemClock};
 pub use context::{CallContext, RequestId, Via};
 pub use freshness::{Freshness, ReadSource, Reading, Readings};
@@ -30,7 +31,6 @@ pub use ids::{
 };
 pub use machine::{DeliveryGroup, Machine, MachineCatalog, PowerAction, Reference, User};
 pub use page::{Page, PageRequest};
-pub use peer::PeerAddr;
 pub use platform::{Notification, NotificationContent, ResourceLocation, ServiceState};
 pub use principal::{AuthMethod, Principal};
 pub use problem::{Origin, ProblemCode, UnknownCode};

@@ -1,5 +1,6 @@
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use axum::{extract::Request, response::Response};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -10,18 +11,28 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Limits, RenderRefusal,
+    Limits, RenderRefusal, Tls,
     connection::{End, Protocol},
     edge::{Edge, Rules},
+    opening,
+    paced::Paced,
     watch::Watch,
 };
 use crate::telemetry::Metrics;
 
-/// Serves HTTP/1.1 and HTTP/2 (prior knowledge) on one listener within [`Limits`].
-#[derive(Debug)]
+/// Serves HTTP/1.1 and HTTP/2 on one listener within [`Limits`]: over TLS where it has a
+/// certificate, else in plain text (HTTP/2 by prior knowledge). Clones are the same server.
+#[derive(Clone, Debug)]
 pub struct Server {
+    terms: Arc<ArcSwap<Terms>>,
+    tls: Option<Tls>,
+}
+
+/// What a connection is served by, from its first byte to its last.
+#[derive(Debug)]
+struct Terms {
     rules: Arc<Rules>,
-    protocol: Arc<Protocol>,
+    protocol: Protocol,
 }
 
 /// How a drain went, in connections that were open when it began.
@@ -36,15 +47,9 @@ pub struct Drained {
 impl Server {
     /// A server that answers what it turns away with `refuse` and counts into `metrics`.
     pub fn new(limits: Limits, refuse: RenderRefusal, metrics: Metrics) -> Self {
-        Self {
-            protocol: Arc::new(Protocol::new(&limits)),
-            rules: Arc::new(Rules {
-                limits,
-                refuse,
-                may_end_in_slash: Arc::new(|_| false),
-                metrics,
-            }),
-        }
+        let may_end_in_slash = Arc::new(|_: &str| false);
+        let terms = Terms::new(Rules { limits, refuse, may_end_in_slash, metrics });
+        Self { terms: Arc::new(ArcSwap::from_pointee(terms)), tls: None }
     }
 
     /// Names the paths that may end in a slash. Elsewhere a final slash is an empty segment and
@@ -54,13 +59,27 @@ impl Server {
         self,
         may_end_in_slash: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Self {
-        let rules = Rules {
-            limits: self.rules.limits.clone(),
-            refuse: Arc::clone(&self.rules.refuse),
-            may_end_in_slash: Arc::new(may_end_in_slash),
-            metrics: self.rules.metrics.clone(),
-        };
-        Self { rules: Arc::new(rules), ..self }
+        let rules = Rules::clone(&self.terms.load().rules);
+        let rules = Rules { may_end_in_slash: Arc::new(may_end_in_slash), ..rules };
+        self.terms.store(Arc::new(Terms::new(rules)));
+        self
+    }
+
+    /// Speaks TLS and nothing else.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// Serves new connections within other limits. Those that are open keep theirs.
+    pub fn set_limits(&self, limits: Limits) {
+        let rules = Rules { limits, ..Rules::clone(&self.terms.load().rules) };
+        self.terms.store(Arc::new(Terms::new(rules)));
+    }
+
+    #[cfg(test)]
+    pub(super) fn metrics(&self) -> Metrics {
+        self.terms.load().rules.metrics.clone()
     }
 
     /// Accepts connections until `shutdown` is cancelled, then stops listening and returns when
@@ -97,7 +116,7 @@ impl Server {
         let mut connections = JoinSet::new();
         let mut pause = MIN_PAUSE;
         loop {
-            let has_room = connections.len() < self.rules.limits.max_connections;
+            let has_room = connections.len() < self.terms.load().rules.limits.max_connections;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -136,14 +155,19 @@ impl Server {
         S: Clone + Send + 'static,
         S::Future: Send,
     {
-        let rules = Arc::clone(&self.rules);
-        let protocol = Arc::clone(&self.protocol);
+        let terms = self.terms.load_full();
+        let tls = self.tls.clone();
         let shutdown = shutdown.clone();
         async move {
+            let rules = Arc::clone(&terms.rules);
             let _open = rules.metrics.connection_opened();
             let watch = Watch::new(&rules.limits);
-            let edge = Edge { service, rules, watch, peer };
-            protocol.serve(io, edge, shutdown).await
+            let io = Paced::new(io, Arc::clone(&watch), rules.limits.write_timeout);
+            let edge = Edge { service, rules, watch, peer, closed_to: None };
+            match tls {
+                None => terms.protocol.serve(io, edge, shutdown).await,
+                Some(tls) => opening::serve(&terms.protocol, &tls, io, edge, shutdown).await,
+            }
         }
     }
 
@@ -155,7 +179,8 @@ impl Server {
                 finished += 1;
             }
         };
-        let in_time = tokio::time::timeout(self.rules.limits.drain_timeout, drained).await.is_ok();
+        let limit = self.terms.load().rules.limits.drain_timeout;
+        let in_time = tokio::time::timeout(limit, drained).await.is_ok();
         let aborted = connections.len();
         if !in_time {
             tracing::warn!(connections = aborted, "connections cut at the end of the drain");
@@ -167,8 +192,10 @@ impl Server {
     fn ended(&self, ended: &Result<End, JoinError>) {
         let label = match ended {
             Ok(end) => {
-                if let End::Failed(error) = end {
-                    tracing::debug!(%error, "connection failed");
+                match end {
+                    End::Failed(error) => tracing::debug!(%error, "connection failed"),
+                    End::Handshake(error) => tracing::debug!(%error, "no TLS handshake"),
+                    End::Done | End::Expired(_) => {}
                 }
                 end.label()
             }
@@ -179,8 +206,14 @@ impl Server {
             Err(_) => None,
         };
         if let Some(label) = label {
-            self.rules.metrics.connection_closed(label);
+            self.terms.load().rules.metrics.connection_closed(label);
         }
+    }
+}
+
+impl Terms {
+    fn new(rules: Rules) -> Self {
+        Self { protocol: Protocol::new(&rules.limits), rules: Arc::new(rules) }
     }
 }
 

@@ -29,7 +29,6 @@ use super::{
 pub(super) struct Protocol {
     http: auto::Builder<TokioExecutor>,
     max_line: usize,
-    write_timeout: Duration,
 }
 
 /// Why a connection ended.
@@ -39,6 +38,8 @@ pub(super) enum End {
     Done,
     /// A deadline passed.
     Expired(Expiry),
+    /// The handshake of TLS came to nothing.
+    Handshake(std::io::Error),
     /// The bytes were not HTTP, or the network failed.
     Failed(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -61,9 +62,11 @@ impl Protocol {
             .keep_alive_timeout(PING_TIMEOUT)
             .max_concurrent_streams(limits.max_streams)
             .max_header_list_size(u32::try_from(max_buffer).unwrap_or(u32::MAX))
+            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+            .max_local_error_reset_streams(MAX_ERROR_RESETS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
-        Self { http, max_line: max_buffer, write_timeout: limits.write_timeout }
+        Self { http, max_line: max_buffer }
     }
 
     /// Serves one connection to its end. When `shutdown` is cancelled it finishes the requests
@@ -76,7 +79,7 @@ impl Protocol {
         S::Future: Send,
     {
         let watch = Arc::clone(&edge.watch);
-        let socket = Socket::new(io, Arc::clone(&watch), self.max_line, self.write_timeout);
+        let socket = Socket::new(io, Arc::clone(&watch), self.max_line);
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(socket), edge));
         let mut cancelled = pin!(shutdown.cancelled());
         let mut timer = pin!(sleep_until(Instant::now()));
@@ -133,6 +136,7 @@ impl End {
             Self::Expired(Expiry::Idle) => Some("idle_timeout"),
             Self::Expired(Expiry::Head) => Some("header_timeout"),
             Self::Expired(Expiry::Write) => Some("write_timeout"),
+            Self::Handshake(_) => Some("tls_handshake"),
             Self::Failed(_) => Some("protocol_error"),
         }
     }
@@ -143,6 +147,10 @@ const HYPER_MAX_HEADERS: usize = 100;
 /// An HTTP/2 client that does not answer a ping is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// A client that opens streams only to reset them (or has us do so) is cut off beyond these: h2's
+/// own defaults, stated so that they cannot change unseen.
+const MAX_PENDING_RESETS: usize = 20;
+const MAX_ERROR_RESETS: usize = 1024;
 /// What one stream and one connection may send before we have read it.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;

@@ -17,6 +17,7 @@ use super::{
 use crate::{domain::PeerAddr, telemetry::Metrics};
 
 /// What every connection of a listener needs to know.
+#[derive(Clone)]
 pub(super) struct Rules {
     pub(super) limits: Limits,
     pub(super) refuse: RenderRefusal,
@@ -31,6 +32,8 @@ pub(super) struct Edge<S> {
     pub(super) rules: Arc<Rules>,
     pub(super) watch: Arc<Watch>,
     pub(super) peer: SocketAddr,
+    /// Why every request of this connection is turned away, where it is.
+    pub(super) closed_to: Option<Refusal>,
 }
 
 impl<S> Edge<S> {
@@ -67,9 +70,12 @@ where
         let in_flight = self.watch.begin(http2);
         let violation = if http2 { None } else { self.watch.next_head_violation() };
         let limits = &self.rules.limits;
-        let verdict = match violation {
-            Some(reason) => Err(Refusal::BadRequest(reason)),
-            None => check(&head, body.size_hint().lower(), limits, &*self.rules.may_end_in_slash),
+        let verdict = match (self.closed_to, violation) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Some(reason)) => Err(Refusal::BadRequest(reason)),
+            (None, None) => {
+                check(&head, body.size_hint().lower(), limits, &*self.rules.may_end_in_slash)
+            }
         };
         if let Err(refusal) = verdict {
             let response = self.refuse(refusal, http2, in_flight);

@@ -50,7 +50,7 @@ impl From<&config::Server> for Limits {
             header_timeout: server.header_timeout,
             body_timeout: server.body_timeout,
             idle_timeout: server.idle_timeout,
-            write_timeout: WRITE_TIMEOUT,
+            write_timeout: server.write_timeout,
             max_header_bytes: server.max_header_bytes,
             max_headers: server.max_headers,
             max_uri_bytes: server.max_uri_bytes,
@@ -60,6 +60,3 @@ impl From<&config::Server> for Limits {
         }
     }
 }
-
-/// Long enough for a radio hole, short enough that a few hundred silent readers do not matter.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);

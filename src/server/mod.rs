@@ -14,6 +14,9 @@
 //!   sloppy chunks, a fragment in the target); `check` looks at the parsed request (section
 //!   3.2: one valid `Host`, origin-form target; no dot, empty or encoded-slash segments). Only a
 //!   request that passes both reaches the service.
+//! - *TLS*: the handshake happens in the connection's own task and within `header_timeout`, so that
+//!   a client that is slow or sends garbage disturbs nobody. The certificate can be replaced while
+//!   serving.
 //! - *Bodies*: capped in bytes and time. The service sees `http_body_util::LengthLimitError` or
 //!   an `std::io::Error` of kind `TimedOut` somewhere in the error's source chain.
 //!
@@ -30,13 +33,17 @@ mod edge;
 mod framing;
 mod host;
 mod limits;
+mod opening;
+mod paced;
 mod refusal;
 mod socket;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod watch;
 
 pub use accept::{Drained, Server};
 pub use limits::Limits;
 pub use refusal::{Refusal, RenderRefusal};
+pub use tls::Tls;

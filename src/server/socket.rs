@@ -16,17 +16,14 @@ use super::{
     watch::Watch,
 };
 
-/// One connection's bytes under watch: strict framing on what comes in, a limit on how long the
-/// client may take nothing of what goes out, and a close that does not destroy the last answer.
+/// One connection's bytes under watch: strict framing on what comes in, and a close that does not
+/// destroy the last answer.
 #[derive(Debug)]
 pub(super) struct Socket<I> {
     inner: I,
     watch: Arc<Watch>,
     framing: Framing,
     reading: Reading,
-    write_timeout: Duration,
-    /// Runs while the kernel takes no bytes.
-    stalled: Option<Pin<Box<Sleep>>>,
     closing: Closing,
 }
 
@@ -47,38 +44,14 @@ enum Closing {
 }
 
 impl<I> Socket<I> {
-    pub(super) fn new(
-        inner: I,
-        watch: Arc<Watch>,
-        max_line: usize,
-        write_timeout: Duration,
-    ) -> Self {
+    pub(super) fn new(inner: I, watch: Arc<Watch>, max_line: usize) -> Self {
         Self {
             inner,
             watch,
             framing: Framing::new(max_line),
             reading: Reading::Open,
-            write_timeout,
-            stalled: None,
             closing: Closing::Open,
         }
-    }
-
-    /// Turns a write that never gets ready into an error.
-    fn progress<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let timeout = self.write_timeout;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        ready!(stalled.as_mut().poll(cx));
-        self.watch.write_timed_out();
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
     }
 
     fn sent(&self, written: &Poll<io::Result<usize>>) {
@@ -138,7 +111,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<I> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.inner).poll_write(cx, bytes);
         this.sent(&written);
-        this.progress(cx, written)
+        written
     }
 
     fn poll_write_vectored(
@@ -149,7 +122,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<I> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.inner).poll_write_vectored(cx, bytes);
         this.sent(&written);
-        this.progress(cx, written)
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -157,13 +130,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<I> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let flushed = Pin::new(&mut this.inner).poll_flush(cx);
-        if flushed.is_ready() {
-            // A plain socket has nothing to flush: that says nothing about a stalled write.
-            return flushed;
-        }
-        this.progress(cx, flushed)
+        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
     }
 
     /// Closes our half, and where the client may still be sending waits for it to stop: a socket
@@ -172,8 +139,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<I> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Closing::Open = this.closing {
-            let closed = Pin::new(&mut this.inner).poll_shutdown(cx);
-            ready!(this.progress(cx, closed))?;
+            ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
             if !this.watch.may_still_receive() {
                 return Poll::Ready(Ok(()));
             }

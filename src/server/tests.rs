@@ -6,3 +6,4 @@ mod http2;
 mod lifecycle;
 mod requests;
 mod support;
+mod tls;

@@ -5,7 +5,9 @@
 //! [`Listing`]: see [`fanout`] for its order, its pages and what a failed source does to it.
 
 mod accounts;
+mod administration;
 mod catalogs;
+mod checkup;
 mod core;
 mod cursor;
 mod directory;
@@ -23,7 +25,9 @@ mod stores;
 use std::sync::Arc;
 
 pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
+pub use administration::{Administration, CredentialCheck, CredentialDetail};
 pub use catalogs::Catalogs;
+pub use checkup::{Step, Trouble, sign_in};
 pub use core::{Core, CoreParts};
 pub use directory::{Account, Directory, Scope, Wildcard};
 pub use error::{Candidate, Error, UpstreamFault};
@@ -45,6 +49,8 @@ pub use crate::upstream::{HealthStatus, ServiceHealth, TokenState, TokenStatus};
 pub struct Services {
     /// Customers, regions and the caller itself.
     pub accounts: Accounts,
+    /// What operators do about the gateway itself.
+    pub administration: Administration,
     /// Sites and the administrator behind a credential.
     pub sites: Sites,
     /// Machine catalogs and delivery groups.
@@ -64,6 +70,7 @@ impl Services {
     pub fn new(core: &Arc<Core>) -> Self {
         Self {
             accounts: Accounts::new(Arc::clone(core)),
+            administration: Administration::new(Arc::clone(core)),
             sites: Sites::new(Arc::clone(core)),
             catalogs: Catalogs::new(Arc::clone(core)),
             machines: Machines::new(Arc::clone(core)),

@@ -34,6 +34,8 @@ struct Instruments {
     cache_evictions: Counter,
     cache_bytes: Gauge<i64, AtomicI64>,
     cache_entries: Gauge<i64, AtomicI64>,
+    config_reloads: Family<OutcomeLabels, Counter>,
+    config_current: Gauge<i64, AtomicI64>,
 }
 
 /// A request being answered; dropping it takes it off the gauge.
@@ -85,6 +87,11 @@ struct StatusLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct CacheLabels {
     class: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct OutcomeLabels {
     outcome: &'static str,
 }
 
@@ -145,7 +152,11 @@ impl Metrics {
         );
         let guards = Guards::registered(&mut registry);
         let cache_reads = Family::default();
-        registry.register("cwsgate_cache_reads", "Reads by where they came from", cache_reads.clone());
+        registry.register(
+            "cwsgate_cache_reads",
+            "Reads by where they came from",
+            cache_reads.clone(),
+        );
         let cache_evictions = Counter::default();
         registry.register(
             "cwsgate_cache_evictions",
@@ -161,6 +172,19 @@ impl Metrics {
         );
         let cache_entries = Gauge::default();
         registry.register("cwsgate_cache_entries", "Answers that are kept", cache_entries.clone());
+        let config_reloads = Family::default();
+        registry.register(
+            "cwsgate_config_reloads",
+            "Readings of the configuration after the first, by whether it was taken over",
+            config_reloads.clone(),
+        );
+        let config_current = Gauge::default();
+        config_current.set(1);
+        registry.register(
+            "cwsgate_config_current",
+            "1 while the configuration in force is the one that was read last, 0 after a failure",
+            config_current.clone(),
+        );
         Self(Arc::new(Instruments {
             registry,
             request_duration,
@@ -177,6 +201,8 @@ impl Metrics {
             cache_evictions,
             cache_bytes,
             cache_entries,
+            config_reloads,
+            config_current,
         }))
     }
 
@@ -272,6 +298,13 @@ impl Metrics {
     pub fn cache_holds(&self, bytes: u64, entries: u64) {
         self.0.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.0.cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// Counts one reload of the configuration.
+    pub fn config_reloaded(&self, taken_over: bool) {
+        let outcome = if taken_over { "applied" } else { "failed" };
+        self.0.config_reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.0.config_current.set(i64::from(taken_over));
     }
 
     /// Everything as OpenMetrics text, with the content type to send it as.

@@ -163,6 +163,12 @@ impl Upstream {
         self.guard().slots()
     }
 
+    /// Asks for a token with each secret of a customer, best first, in whatever state its
+    /// credential is, and keeps none. Why one was refused is in our words.
+    pub async fn try_secrets(&self, customer: &config::Customer) -> Vec<Result<(), String>> {
+        self.transport.tokens.try_secrets(customer).await
+    }
+
     /// Lifts a quarantine or a pause, so that the next call asks for a token at once.
     pub fn release(&self, customer: &config::Customer) {
         self.transport.tokens.release(customer);

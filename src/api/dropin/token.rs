@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::{ApiState, authenticate::KnownApp},
     auth::{CannotIssue, IssuedToken, Refused},
-    domain::PeerAddr,
+    domain::ClientAddr,
 };
 
 /// `root` or a customer's id stands in the path, and makes no difference: what a caller may do
@@ -71,7 +71,7 @@ async fn issue_token(
     let body = read_form(&head.headers, body).await?;
     client.read_form(&body)?;
     let (Some(id), Some(secret)) = (client.id, client.secret) else { return Err(INVALID_CLIENT) };
-    let address = head.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
+    let address = head.extensions.get::<ClientAddr>().map(|client| client.0);
     let (app, issued) = api.authenticator.issue(&id, &secret, address).map_err(refusal)?;
     let mut response = answer(&issued);
     response.extensions_mut().insert(KnownApp(app));

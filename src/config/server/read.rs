@@ -1,16 +1,16 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
     time::Duration,
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Admin, Cache, Database, Log, LogFormat, Server, TlsFiles};
+use super::{Admin, Cache, Database, Log, LogFormat, Server, access};
 use crate::config::{
     document::Value,
     reader::{Field, Section},
     schema, secrets,
+    tls::Tls,
 };
 
 impl Server {
@@ -23,13 +23,16 @@ impl Server {
         let count = |key, high| section.count(key, 1..=high);
         let server = Self {
             listen: listen(&section.field("listen")),
-            tls: TlsFiles::read(&section.field("tls")),
+            tls: Tls::read(&section.field("tls")),
+            cors_origins: access::cors_origins(section),
+            trusted_proxies: access::trusted_proxies(section),
             secret: root_secret(&section.field("secret")),
             previous_secret: root_secret(&section.field("previous_secret")),
             max_connections: count("max_connections", 1_000_000) as usize,
             header_timeout: seconds("header_timeout", 1, 300),
             body_timeout: seconds("body_timeout", 1, 3_600),
             idle_timeout: seconds("idle_timeout", 1, 3_600),
+            write_timeout: seconds("write_timeout", 1, 3_600),
             max_header_bytes: size("max_header_bytes", 1 << 20),
             max_headers: count("max_headers", 10_000) as usize,
             max_uri_bytes: size("max_uri_bytes", 64 << 10),
@@ -68,16 +71,6 @@ impl Server {
             let fix = "set server.secret as well, or remove it";
             section.field("previous_secret").wrong("there is no current secret", fix);
         }
-    }
-}
-
-impl TlsFiles {
-    fn read(field: &Field<'_>) -> Option<Self> {
-        field.node?;
-        let section = field.section("server.tls", "{ cert_file = \"…\", key_file = \"…\" }")?;
-        let cert = pem(&section.field("cert_file").required("name the PEM file of the chain"));
-        let key = pem(&section.field("key_file").required("name the PEM file of the private key"));
-        Some(Self { cert_file: cert?, key_file: key? })
     }
 }
 
@@ -198,27 +191,8 @@ fn root_secret(field: &Field<'_>) -> Option<SecretString> {
     Some(secret)
 }
 
-fn pem(field: &Field<'_>) -> Option<PathBuf> {
-    let path = field.context.resolve(&field.node?.origin, field.filled_text()?);
-    field.context.uses(&path);
-    match secrets::read_file(&path, MAX_PEM) {
-        Ok(content) if holds_pem(&content) => return Some(path),
-        Ok(_) => field.wrong("this is not a PEM file", "convert it: openssl x509 / openssl pkey"),
-        Err(problem) => field.wrong(problem, "correct the path or the file's permissions"),
-    }
-    None
-}
-
-fn holds_pem(content: &[u8]) -> bool {
-    const MARK: &[u8] = b"-----BEGIN ";
-    content.windows(MARK.len()).any(|window| window == MARK)
-}
-
 /// Stands where an address could not be read; port 0 of nothing in particular.
 const PLACEHOLDER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Characters of a root secret: 32 of base64 are 192 bits.
 const MIN_ROOT: usize = 32;
-
-/// Bytes of a certificate chain or key.
-const MAX_PEM: u64 = 1 << 20;

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use secrecy::ExposeSecret as _;
 
-use super::{Folder, empty, errors, load, variables};
+use super::{Folder, certificate, empty, errors, load, variables};
 use crate::{
     config::{
         LogFormat, TokenForm,
@@ -78,10 +78,11 @@ fn the_manual_has_every_key() {
 
 #[test]
 fn the_manual_is_a_configuration_itself() {
+    let (certificate, key) = certificate();
     let folder = Folder::with(&[
         ("main.toml", &uncommented().replace("/run/secrets/", "secrets/")),
-        ("tls.crt", "-----BEGIN CERTIFICATE-----\n"),
-        ("tls.key", "-----BEGIN PRIVATE KEY-----\n"),
+        ("tls.crt", &certificate),
+        ("tls.key", &key),
         ("secrets/cwsgate", "0123456789abcdef0123456789abcdef"),
         ("secrets/cwsgate-previous", "fedcba9876543210fedcba9876543210"),
         ("secrets/acme", "one"),
@@ -110,10 +111,11 @@ fn the_manual_is_a_configuration_itself() {
 
 #[test]
 fn the_example_passes() {
+    let (certificate, key) = certificate();
     let folder = Folder::with(&[
         ("main.toml", EXAMPLE),
-        ("secrets/tls.crt", "-----BEGIN CERTIFICATE-----\n"),
-        ("secrets/tls.key", "-----BEGIN PRIVATE KEY-----\n"),
+        ("secrets/tls.crt", &certificate),
+        ("secrets/tls.key", &key),
         ("secrets/server", "0123456789abcdef0123456789abcdef\n"),
         ("secrets/acme", "one\n"),
         ("secrets/globex", "two\n"),

@@ -5,6 +5,7 @@ mod customers;
 mod layers;
 mod manual;
 mod problems;
+mod tls;
 
 use std::{fs, path::Path};
 
@@ -76,6 +77,12 @@ fn about<'a>(loaded: &'a Loaded, key: &str) -> &'a Finding {
 fn errors(loaded: &Loaded) -> Vec<String> {
     let serious = loaded.findings.iter().filter(|finding| finding.severity > Severity::Warning);
     serious.map(ToString::to_string).collect()
+}
+
+/// A certificate for `localhost` and its key, as PEM.
+fn certificate() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
 const APP: &str = r#"

@@ -204,7 +204,7 @@ fn listening_beyond_this_machine_without_tls_is_reported() {
 fn tls_files_must_be_there_and_be_pem() {
     let tls = "[server]\ntls = { cert_file = \"secret\", key_file = \"none\" }\n";
     let loaded = load(tls, &empty());
-    assert_eq!(about(&loaded, "server.tls.cert_file").problem, "this is not a PEM file");
+    assert_eq!(about(&loaded, "server.tls.cert_file").problem, "it holds no certificate");
     assert_eq!(about(&loaded, "server.tls.key_file").problem, "the file does not exist");
     assert!(loaded.config.is_none());
 }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::PeerAddr,
-    server::{Drained, Limits, Refusal, Server, accept::Listen},
+    server::{Drained, Limits, Refusal, Server, Tls, accept::Listen},
     telemetry::Metrics,
 };
 
@@ -27,6 +27,7 @@ use crate::{
 pub(super) struct Gate {
     pub(super) address: SocketAddr,
     pub(super) metrics: Metrics,
+    pub(super) server: Server,
     pub(super) shutdown: CancellationToken,
     pub(super) serving: JoinHandle<Drained>,
     pub(super) slow: Slow,
@@ -53,25 +54,40 @@ pub(super) type Connector = mpsc::UnboundedSender<io::Result<DuplexStream>>;
 
 impl Gate {
     pub(super) async fn open(limits: Limits) -> Self {
+        Self::bind(server(limits)).await
+    }
+
+    pub(super) async fn open_tls(limits: Limits, tls: &Tls) -> Self {
+        Self::bind(server(limits).with_tls(tls.clone())).await
+    }
+
+    async fn bind(server: Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        Self::over(listener, address, limits)
+        Self::over(listener, address, server)
     }
 
     /// A listener without a network, for paused time.
     pub(super) fn in_memory(limits: Limits) -> (Self, Connector) {
-        let (connector, accepted) = mpsc::unbounded_channel();
-        let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        (Self::over(Connections(accepted), address, limits), connector)
+        Self::plugged(server(limits))
     }
 
-    fn over(listener: impl Listen + 'static, address: SocketAddr, limits: Limits) -> Self {
-        let (metrics, shutdown, slow) = (Metrics::new(), CancellationToken::new(), Slow::default());
-        let server = Server::new(limits, Arc::new(render), metrics.clone())
-            .with_final_slash(|path| path == "/docs/");
+    pub(super) fn in_memory_tls(limits: Limits, tls: &Tls) -> (Self, Connector) {
+        Self::plugged(server(limits).with_tls(tls.clone()))
+    }
+
+    fn plugged(server: Server) -> (Self, Connector) {
+        let (connector, accepted) = mpsc::unbounded_channel();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        (Self::over(Connections(accepted), address, server), connector)
+    }
+
+    fn over(listener: impl Listen + 'static, address: SocketAddr, server: Server) -> Self {
+        let (shutdown, slow) = (CancellationToken::new(), Slow::default());
+        let (metrics, handle) = (server.metrics(), server.clone());
         let (service, token) = (router(slow.clone()), shutdown.clone());
         let serving = tokio::spawn(async move { server.run(listener, service, token).await });
-        Self { address, metrics, shutdown, serving, slow }
+        Self { address, metrics, server: handle, shutdown, serving, slow }
     }
 
     pub(super) async fn connect(&self) -> TcpStream {
@@ -187,6 +203,10 @@ pub(super) async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
 /// Fails a test that would otherwise hang; says nothing about speed.
 pub(super) async fn hang_guard<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_mins(2), work).await.expect("the test hangs")
+}
+
+fn server(limits: Limits) -> Server {
+    Server::new(limits, Arc::new(render), Metrics::new()).with_final_slash(|path| path == "/docs/")
 }
 
 fn render(refusal: Refusal) -> Response {

@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
@@ -72,6 +73,31 @@ impl Tokens {
         }
     }
 
+    /// Asks for a token with each secret, and keeps none.
+    pub(in crate::upstream) async fn try_secrets(
+        &self,
+        customer: &Customer,
+    ) -> Vec<Result<(), String>> {
+        let asked = customer.client_secrets.iter().map(|secret| async {
+            let request = self.request(customer).ok_or("the region has no token service")?;
+            let request = MintRequest { secret: secret.secret.clone(), ..request };
+            self.mint.mint(&request).await.map(drop).map_err(|failure| failure.reason)
+        });
+        join_all(asked).await
+    }
+
+    /// How a token is asked for, without a secret.
+    fn request(&self, customer: &Customer) -> Option<MintRequest> {
+        Some(MintRequest {
+            endpoint: self.key(customer)?.endpoint().to_owned(),
+            form: self.hosts.token_form(&customer.region)?,
+            client_id: customer.client_id.clone(),
+            secret: secrecy::SecretString::default(),
+            region: customer.region.clone(),
+            customer: customer.name.clone(),
+        })
+    }
+
     fn key(&self, customer: &Customer) -> Option<Key> {
         Some(Key::new(customer, self.hosts.base(customer, Service::Token)?))
     }
@@ -82,18 +108,12 @@ impl Tokens {
 
     fn credential(&self, customer: &Customer) -> Option<Arc<Credential>> {
         let key = self.key(customer)?;
-        let form = self.hosts.token_form(&customer.region)?;
-        let endpoint = key.endpoint().to_owned();
+        if let Some(credential) = self.find(&key) {
+            return Some(credential);
+        }
+        let request = self.request(customer)?;
         // Concurrent first callers wait for one start.
         let credential = self.credentials.get_with(key, || {
-            let request = MintRequest {
-                endpoint,
-                form,
-                client_id: customer.client_id.clone(),
-                secret: secrecy::SecretString::default(),
-                region: customer.region.clone(),
-                customer: customer.name.clone(),
-            };
             Credential::start(
                 Arc::clone(&self.mint),
                 request,

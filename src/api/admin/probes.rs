@@ -1,4 +1,4 @@
-//! The admin listener: probes for whoever runs the gateway, and its numbers.
+//! Probes for whoever runs the gateway, and its numbers.
 //!
 //! Readiness is about the gateway, never about Citrix: a gateway whose upstreams are down still
 //! has to be asked, because it is the one who can say so.
@@ -17,8 +17,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::problem;
-use crate::telemetry::Metrics;
+use crate::{api::problem, telemetry::Metrics};
 
 /// Where the process is in its life. Cheap to clone; all clones tell the same.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +43,8 @@ impl Lifecycle {
     }
 }
 
-/// The admin listener's routes.
-pub fn probes(lifecycle: Lifecycle, metrics: Metrics) -> Router {
+/// The routes that need no credential.
+pub(super) fn routes(lifecycle: Lifecycle, metrics: Metrics) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -87,7 +86,7 @@ async fn numbers(State((_, metrics)): Probed) -> Response {
 async fn no_route() -> Response {
     problem::refuse(
         crate::domain::ProblemCode::NotFound,
-        "the admin listener has /livez, /readyz, /startupz and /metrics",
+        "the admin listener has /livez, /readyz, /startupz, /metrics and /admin/v1",
     )
 }
 

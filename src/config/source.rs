@@ -1,0 +1,104 @@
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+
+use super::{Config, Environment, LoadOptions, Loaded, fingerprint::Fingerprint};
+
+/// Where a configuration comes from, and what its files held when it was last read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: PathBuf,
+    environment: Environment,
+    allow_anonymous: bool,
+    files: BTreeSet<PathBuf>,
+    seen: Fingerprint,
+}
+
+impl Source {
+    /// The configuration file `path`, which has not been read yet.
+    pub fn new(path: &Path, environment: &Environment, allow_anonymous: bool) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            environment: environment.clone(),
+            allow_anonymous,
+            files: BTreeSet::from([path.to_path_buf()]),
+            seen: Fingerprint::default(),
+        }
+    }
+
+    /// The configuration file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads everything. Blocks.
+    ///
+    /// Files are looked at before they are read, so that a change in between counts as one that
+    /// came after; where reading names new files, it is done once more for the same reason.
+    pub fn read(&mut self, now: Timestamp) -> Loaded {
+        let options = LoadOptions { now, allow_anonymous: self.allow_anonymous };
+        let mut attempts = 0;
+        loop {
+            let before = Fingerprint::of(&self.files);
+            let loaded = Config::load(&self.path, &self.environment, options);
+            let all_known = loaded.sources.is_subset(&self.files);
+            self.files.clone_from(&loaded.sources);
+            self.seen = before.only(&self.files);
+            attempts += 1;
+            if all_known || attempts == MAX_ATTEMPTS {
+                return loaded;
+            }
+        }
+    }
+
+    /// Whether anything differs from when it was last read. Blocks.
+    pub fn has_changed(&self) -> bool {
+        Fingerprint::of(&self.files) != self.seen
+    }
+}
+
+/// Readings in a row while each names new files. After the last, the next look reports a change.
+const MAX_ATTEMPTS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_change_of_any_file_shows_until_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        fs::create_dir(folder.path().join("customers.d")).unwrap();
+        write("main.toml", "include = [\"customers.d/*.toml\"]\n");
+        let main = folder.path().join("main.toml");
+        let mut source = Source::new(&main, &Environment::default(), true);
+        let now = "2030-01-01T00:00:00Z".parse().unwrap();
+
+        source.read(now);
+        assert!(!source.has_changed());
+        let acme = "[customers.acme]\nregion = \"eu\"\nclient_id = \"x\"\n\
+                    client_secret = { file = \"secret\" }\n";
+        for (name, text) in [
+            ("customers.d/acme.toml", acme),
+            ("customers.d/secret", "one\n"),
+            ("customers.d/secret", "two\n"),
+            ("main.toml", "include = [\"customers.d/*.toml\"]\n[server]\n"),
+            ("main.toml", "not TOML"),
+            ("main.toml", "include = [\"customers.d/*.toml\"]\n"),
+        ] {
+            write(name, text);
+            assert!(source.has_changed(), "{name}");
+            source.read(now);
+            assert!(!source.has_changed(), "{name}");
+        }
+        fs::remove_file(folder.path().join("customers.d/acme.toml")).unwrap();
+        assert!(source.has_changed());
+        assert!(source.read(now).config.unwrap().misconfigured.is_empty());
+        assert!(!source.has_changed());
+    }
+}

@@ -1,0 +1,134 @@
+use std::sync::Arc;
+
+use super::{
+    Account, Core, Error, Step, Trouble,
+    checkup::{CREDENTIAL_FIX, sign_in},
+};
+use crate::{
+    auth::Denied,
+    config::{ClientSecret, Customer},
+    domain::{Action, CallContext, CustomerName},
+    upstream::TokenStatus,
+};
+
+/// What operators do about the gateway itself.
+#[derive(Clone, Debug)]
+pub struct Administration {
+    core: Arc<Core>,
+}
+
+/// A customer and the state of its credential; `None` if it is misconfigured.
+#[derive(Clone, Debug)]
+pub struct CredentialDetail {
+    /// The customer.
+    pub account: Account,
+    /// The state of its credential.
+    pub status: Option<TokenStatus>,
+}
+
+/// What came of trying a credential.
+#[derive(Clone, Debug)]
+pub struct CredentialCheck {
+    /// The customer.
+    pub customer: CustomerName,
+    /// What was tried, in order.
+    pub steps: Vec<Step>,
+    accepted: bool,
+}
+
+impl CredentialCheck {
+    /// Whether the gateway can work with it: one secret is enough.
+    pub fn is_well(&self) -> bool {
+        let mut others = self.steps.iter().filter(|step| step.name != TOKEN);
+        self.accepted && others.all(|step| step.outcome.is_ok())
+    }
+}
+
+impl Administration {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Authorizes what is about the process and so about every customer.
+    ///
+    /// # Errors
+    /// When the caller may not administer all customers.
+    pub fn authorize_process(&self, ctx: &CallContext) -> Result<(), Error> {
+        Ok(self.core.policy.authorize_everywhere(&ctx.principal, Action::Admin)?)
+    }
+
+    /// The credentials of the customers that the caller may administer, in the order of names.
+    ///
+    /// # Errors
+    /// When the caller may administer nothing at all.
+    pub fn credentials(&self, ctx: &CallContext) -> Result<Vec<CredentialDetail>, Error> {
+        let policy = &self.core.policy;
+        if !policy.grants_anywhere(&ctx.principal, Action::Admin) {
+            let on = "any customer".to_owned();
+            return Err(Denied::forbidden(&ctx.principal, Action::Admin, on).into());
+        }
+        let may = |account: &&Account| {
+            policy.authorize_whole(&ctx.principal, Action::Admin, account.key()).is_ok()
+        };
+        Ok(self.core.directory.accounts().filter(may).map(|account| self.detail(account)).collect())
+    }
+
+    /// Lifts the quarantine, or another pause, of a customer's credential.
+    ///
+    /// # Errors
+    /// When it is not there, misconfigured, or the caller may not administer it.
+    pub fn release(&self, ctx: &CallContext, customer: &str) -> Result<CredentialDetail, Error> {
+        let customer = self.core.authorize_whole(ctx, Action::Admin, customer)?;
+        self.core.upstream.release(customer);
+        tracing::info!(
+            cwsgate.customer = customer.name.as_str(),
+            cwsgate.app = ctx.principal.app.as_str(),
+            "an operator released the credential"
+        );
+        Ok(self.detail(&Account::Usable(Arc::clone(customer))))
+    }
+
+    /// Tries every secret of a customer at the token service, in whatever state the credential is,
+    /// and asks Citrix who it belongs to. What works is released from quarantine.
+    ///
+    /// # Errors
+    /// When the customer is not there, misconfigured, or the caller may not administer it.
+    pub async fn test(&self, ctx: &CallContext, customer: &str) -> Result<CredentialCheck, Error> {
+        let customer = self.core.authorize_whole(ctx, Action::Admin, customer)?;
+        let upstream = &self.core.upstream;
+        let found = upstream.try_secrets(customer).await;
+        let accepted = found.iter().any(Result::is_ok);
+        let mut steps = secret_steps(customer, found);
+        if accepted {
+            upstream.release(customer);
+            steps.extend(sign_in(upstream, ctx, customer).await.0);
+        }
+        Ok(CredentialCheck { customer: customer.name.clone(), steps, accepted })
+    }
+
+    fn detail(&self, account: &Account) -> CredentialDetail {
+        let customer = account.usable().ok();
+        let status = customer.map(|customer| self.core.upstream.token_status(customer));
+        CredentialDetail { account: account.clone(), status }
+    }
+}
+
+fn secret_steps(customer: &Customer, found: Vec<Result<(), String>>) -> Vec<Step> {
+    let of = customer.client_secrets.len();
+    let secrets = customer.client_secrets.iter().zip(found).enumerate();
+    let step = |(index, (secret, result)): (usize, (&ClientSecret, Result<(), String>))| {
+        let which = format!("secret {} of {of}", index + 1);
+        let outcome = match (result, secret.expires) {
+            (Ok(()), None) => Ok(format!("{which} is accepted")),
+            (Ok(()), Some(end)) => Ok(format!("{which} is accepted, and said to end {end}")),
+            (Err(reason), _) => Err(Trouble {
+                detail: format!("{which}: {reason}"),
+                fix: CREDENTIAL_FIX.to_owned(),
+            }),
+        };
+        Step { name: TOKEN, outcome }
+    };
+    secrets.map(step).collect()
+}
+
+const TOKEN: &str = "token";
