@@ -29,6 +29,7 @@ use self::{
 use crate::{
     config::Config,
     server::{Limits, Server},
+    services::DropInPath,
     telemetry::Metrics,
 };
 
@@ -71,7 +72,7 @@ impl App {
         let admin = Listener::bind(admin_listen, admin).await?;
         let generation = Generation::build(config, &shared, None)?;
         let public = Server::new(limits, Arc::new(refused), shared.metrics.clone())
-            .with_final_slash(|path| path == "/docs/");
+            .with_final_slash(|path| path == "/docs/" || DropInPath::may_end_in_slash(path));
         let public = Listener::bind(listen, public).await?;
         let current = Arc::new(ArcSwap::from_pointee(generation));
         Ok(Self { public, admin, shared, current })

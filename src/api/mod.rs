@@ -4,6 +4,8 @@
 //! passes [`authenticate`] before its body is read, so that a route cannot be forgotten;
 //! everything at all passes [`edge`], which gives each answer its request id, turns every
 //! refusal into a problem document (RFC 9457) and writes the one access line.
+//!
+//! What is no path of ours may be one of Citrix's: see [`dropin`].
 
 mod authenticate;
 mod docs;
@@ -68,7 +70,7 @@ pub fn router(state: ApiState) -> Router {
         .nest("/v1", v1)
         .merge(docs::router(document))
         .merge(dropin::routes())
-        .fallback(problem::no_route)
+        .fallback(dropin::pass)
         .method_not_allowed_fallback(problem::no_method)
         // The server's own limit holds for every body.
         .layer(DefaultBodyLimit::disable())

@@ -4,7 +4,7 @@ use super::SourceReport;
 use crate::{
     auth::Denied,
     domain::{CustomerName, ProblemCode, StoreName},
-    upstream::{self, ErrorKind},
+    upstream::{self, BodyFault, ErrorKind},
 };
 
 /// Why a use case could not be carried out. No HTTP here, and no vendor words.
@@ -91,6 +91,9 @@ pub enum Error {
         /// Every source and what became of it.
         sources: Vec<SourceReport>,
     },
+    /// The caller's body did not arrive.
+    #[error(transparent)]
+    Body(BodyFault),
     /// The work itself broke down; the log has the cause.
     #[error("the gateway failed while doing this")]
     Internal,
@@ -132,6 +135,7 @@ impl Error {
             Self::StoreIncomplete(_) => ProblemCode::UpstreamUnavailable,
             Self::StoreSessionExpired => ProblemCode::StoreSessionExpired,
             Self::TimedOut => ProblemCode::UpstreamTimeout,
+            Self::Body(fault) => body_code(*fault),
             Self::Invalid { .. } => ProblemCode::InvalidRequest,
             Self::InvalidPageToken => ProblemCode::InvalidPageToken,
             Self::AmbiguousName { .. } => ProblemCode::AmbiguousName,
@@ -215,6 +219,7 @@ impl From<upstream::Error> for Error {
         match error.kind {
             // Said in the same words as what the caller may not see.
             ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::RequestBody(fault) => Self::Body(fault),
             _ => Self::Upstream(Arc::new(error)),
         }
     }
@@ -242,6 +247,14 @@ fn upstream_code(kind: ErrorKind) -> ProblemCode {
         ErrorKind::SignInRefused => ProblemCode::StoreSignInRefused,
         ErrorKind::DeadlineExceeded => ProblemCode::DeadlineExceeded,
         ErrorKind::NotConfigured => ProblemCode::Internal,
+        ErrorKind::RequestBody(fault) => body_code(fault),
+    }
+}
+
+fn body_code(fault: BodyFault) -> ProblemCode {
+    match fault {
+        BodyFault::TooLarge => ProblemCode::PayloadTooLarge,
+        BodyFault::Incomplete => ProblemCode::InvalidRequest,
     }
 }
 

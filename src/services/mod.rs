@@ -14,6 +14,7 @@ mod fanout;
 mod listing;
 mod machines;
 mod names;
+mod passthrough;
 mod platform;
 mod sessions;
 mod sites;
@@ -31,6 +32,7 @@ pub use listing::{
     Completeness, CompletenessStatus, ListPage, Located, SourceReport, SourceStatus, Verdict,
 };
 pub use machines::{IfInUse, MachineFilter, MachineScope, Machines, PowerOutcome, PowerRequest};
+pub use passthrough::{DropInCall, DropInPath, Passthrough, Surface};
 pub use platform::{NewNotification, Platform};
 pub use sessions::{LogoffOutcome, SessionFilter, Sessions};
 pub use sites::Sites;
@@ -55,6 +57,8 @@ pub struct Services {
     pub platform: Platform,
     /// StoreFront stores.
     pub stores: Stores,
+    /// Calls in Citrix's own words.
+    pub passthrough: Passthrough,
 }
 
 impl Services {
@@ -68,6 +72,7 @@ impl Services {
             sessions: Sessions::new(Arc::clone(core)),
             platform: Platform::new(Arc::clone(core)),
             stores: Stores::new(Arc::clone(core)),
+            passthrough: Passthrough::new(Arc::clone(core)),
         }
     }
 }

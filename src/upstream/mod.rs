@@ -7,6 +7,7 @@
 
 pub mod cloud;
 pub mod daas;
+pub mod passthrough;
 pub mod storefront;
 
 mod call;
@@ -34,6 +35,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 pub use error::{Error, ErrorKind, Place};
 pub use health::{HealthStatus, ServiceHealth};
 pub use observer::{NoObserver, ObservedCall, Observer};
+pub use passthrough::BodyFault;
 pub use service::Service;
 pub use token::{TokenState, TokenStatus};
 
@@ -59,6 +61,8 @@ pub struct Upstream {
     pub daas: daas::Client,
     /// StoreFront stores.
     pub storefront: storefront::Client,
+    /// Calls that are passed on as they came.
+    pub passthrough: passthrough::Client,
     transport: Arc<Transport>,
 }
 
@@ -74,10 +78,11 @@ impl Upstream {
         observer: Arc<dyn Observer>,
     ) -> Result<Self, net::Error> {
         let hosts = Arc::new(Hosts::new(regions)?);
-        let client = net::client(&net::ClientOptions {
+        let options = net::ClientOptions {
             connect_timeout: settings.connect_timeout,
             ..net::ClientOptions::default()
-        })?;
+        };
+        let client = net::client(&options)?;
         let reporter = Arc::new(Reporter::new(observer, Arc::clone(&clock)));
         let mint = HttpMint::new(
             client.clone(),
@@ -116,6 +121,10 @@ impl Upstream {
                 settings.job_poll_max,
             ),
             storefront,
+            passthrough: passthrough::Client::new(
+                Arc::clone(&transport),
+                net::streaming_client(&options),
+            ),
             transport,
         })
     }

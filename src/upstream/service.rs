@@ -11,12 +11,15 @@ pub enum Service {
     Notifications,
     /// Citrix DaaS.
     Daas,
+    /// The other services behind the API host, which are passed through and never asked by a
+    /// client of ours: administrators, system log, monitoring and others.
+    Api,
     /// A StoreFront store, its authentication service included.
     StoreFront,
 }
 
 impl Service {
-    /// Every service of a control plane.
+    /// Every service of a control plane whose health is kept.
     pub const ALL: [Self; 5] =
         [Self::Token, Self::Registry, Self::Core, Self::Notifications, Self::Daas];
 
@@ -28,6 +31,7 @@ impl Service {
             Self::Core => "core",
             Self::Notifications => "notifications",
             Self::Daas => "daas",
+            Self::Api => "api",
             Self::StoreFront => "storefront",
         }
     }
