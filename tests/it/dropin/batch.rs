@@ -15,7 +15,7 @@ fn item(reference: &str, method: &str, url: &str) -> Value {
 }
 
 async fn send(gateway: &Gateway, items: &[Value]) -> Reply {
-    let request = request(gateway, "POST", "/cvad/manage/$batch").await;
+    let request = request(gateway, "POST", "/cvad/manage/$batch");
     let request = request.header("content-type", "application/json; charset=utf-8");
     gateway.send(request.body(json!({ "Items": items }).to_string())).await
 }
@@ -34,7 +34,7 @@ async fn every_item_is_answered_with_the_gateway_s_token() {
     let reply = send(&gateway, &items).await.ok(200);
     let codes: Vec<_> = reply["Items"].as_array().unwrap().iter().map(|i| &i["Code"]).collect();
     assert_eq!(codes, [200, 202, 204], "{reply}");
-    assert_eq!(gateway.power_counts("DEMOLAB\\KESTREL", "reboot").await, (1, 1));
+    assert_eq!(gateway.power_counts("DEMOLAB\\KESTREL", "reboot").await.0, 1);
 
     gateway.sim("PUT", "/_sim/customers/acme", json!({ "revokeTokens": true })).await;
     let reply = send(&gateway, &items[..1]).await.ok(200);
@@ -84,7 +84,7 @@ async fn one_denial_refuses_the_batch() {
         Gateway::builder().app("desk", r#"{ actions = ["read", "power"], customers = ["acme"] }"#);
     let gateway = builder.start().await;
     let id = machine(&gateway, "acme", "DEMOLAB%5CKESTREL").await;
-    let site = site(&gateway, "acme").await;
+    let site = site(&gateway, "acme");
     let before = gateway.total_asked().await;
     let send = async |items: &[Value]| {
         let request = gateway
@@ -114,7 +114,7 @@ async fn a_batch_of_reads_is_a_read() {
     let (builder, reader) =
         Gateway::builder().app("reader", r#"{ actions = ["read"], customers = ["acme"] }"#);
     let gateway = builder.start().await;
-    let site = site(&gateway, "acme").await;
+    let site = site(&gateway, "acme");
     for path in ["/cvad/manage/$batch".to_owned(), format!("/cvadapis/{site}/$BATCH")] {
         let items = [item("1", "GET", "/me"), item("2", "POST", "/Sessions/$search")];
         let request = gateway
@@ -131,8 +131,6 @@ async fn a_batch_of_reads_is_a_read() {
 #[tokio::test]
 async fn a_batch_that_is_none_is_explained_and_goes_nowhere() {
     let gateway = Gateway::demo().await;
-    let before = super::site(&gateway, "acme").await.len();
-    assert!(before > 0);
     let asked = gateway.total_asked().await;
     for (body, pointer) in [
         ("", ""),

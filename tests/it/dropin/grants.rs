@@ -182,7 +182,7 @@ async fn a_grant_on_single_sites_reaches_no_further() {
 }
 
 async fn ids(gateway: &Gateway) -> (String, String) {
-    (site(gateway, "acme").await, machine(gateway, "acme", "DEMOLAB%5CKESTREL").await)
+    (site(gateway, "acme"), machine(gateway, "acme", "DEMOLAB%5CKESTREL").await)
 }
 
 async fn ask(

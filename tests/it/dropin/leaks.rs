@@ -88,7 +88,7 @@ async fn a_request_for_another_host_goes_nowhere() {
         ("x-original-url", lab.url.as_str()),
         ("forwarded", "host=evil.example"),
     ] {
-        let request = request(&gateway, "GET", "/cvad/manage/me").await.header(name, value);
+        let request = request(&gateway, "GET", "/cvad/manage/me").header(name, value);
         gateway.send(request).await.ok(200);
     }
     assert!(!lab.has_call());

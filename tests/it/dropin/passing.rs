@@ -13,7 +13,7 @@ use crate::support::Gateway;
 #[tokio::test]
 async fn every_family_of_paths_is_answered_by_citrix() {
     let gateway = Gateway::demo().await;
-    let site = site(&gateway, "acme").await;
+    let site = site(&gateway, "acme");
     for (path, pointer) in [
         ("/cvad/manage/me".to_owned(), "/Customers/0/Id"),
         ("/CVAD/Manage/Me".to_owned(), "/Customers/0/Id"),
@@ -53,7 +53,6 @@ async fn only_listed_headers_go_up() {
     let gateway = Gateway::demo().await;
     let transaction = "0f8fad5b-d9cb-469f-a165-70867728950e";
     let reply = request(&gateway, "PATCH", "/cvad/manage/Machines/DEMOLAB%7CKESTREL?async=false")
-        .await
         .header("content-type", "application/json; charset=utf-8")
         .header("citrix-transactionid", transaction)
         .header("citrix-locale", "de-DE")
@@ -132,7 +131,7 @@ async fn a_post_without_a_body_keeps_its_length() {
     for header in [Some(("content-length", "0")), Some(("content-type", "application/json")), None]
     {
         let path = format!("/cvad/manage/Machines/{id}/$reboot?async=true");
-        let mut request = request(&gateway, "POST", &path).await;
+        let mut request = request(&gateway, "POST", &path);
         if let Some((name, value)) = header {
             request = request.header(name, value);
         }
@@ -150,7 +149,7 @@ async fn a_post_without_a_body_keeps_its_length() {
 async fn addresses_of_citrix_become_addresses_of_the_gateway() {
     let gateway = Gateway::demo().await;
     let id = machine(&gateway, "acme", "DEMOLAB%5CKESTREL").await;
-    let site = site(&gateway, "acme").await;
+    let site = site(&gateway, "acme");
     for base in ["/cvad/manage".to_owned(), format!("/cvadapis/{site}")] {
         let path = format!("{base}/Machines/{id}/$reboot?async=true");
         let reply = call(&gateway, "POST", &path).await;
@@ -187,7 +186,7 @@ async fn addresses_of_citrix_become_addresses_of_the_gateway() {
     }
     // Whoever reaches the gateway under another name has a proxy before it.
     let path = format!("/cvad/manage/Machines/{id}/$start?async=true");
-    let request = request(&gateway, "POST", &path).await;
+    let request = request(&gateway, "POST", &path);
     let reply = gateway.send(request.header("host", "api.gateway.example")).await;
     assert!(reply.header("location").starts_with("/cvad/manage/Jobs/"), "{:?}", reply.headers);
 }

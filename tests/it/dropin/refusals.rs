@@ -138,11 +138,11 @@ async fn methods_that_citrix_does_not_know_are_refused() {
 async fn a_body_that_is_too_large_is_refused_announced_or_not() {
     let gateway = Gateway::builder().server("max_body_bytes = \"64 KiB\"").start().await;
     let body = "x".repeat(65 * 1024);
-    let post = request(&gateway, "POST", "/cvad/manage/Icons").await.body(body.clone());
+    let post = request(&gateway, "POST", "/cvad/manage/Icons").body(body.clone());
     printable(&gateway.send(post).await, 413, "payload_too_large");
 
     let parts = futures_util::stream::iter([body.clone(), body]).map(Ok::<_, std::io::Error>);
-    let post = request(&gateway, "POST", "/cvad/manage/Icons").await;
+    let post = request(&gateway, "POST", "/cvad/manage/Icons");
     let post = post.body(reqwest::Body::wrap_stream(parts));
     // The answer may get lost when the connection is closed while the client is still sending.
     if let Ok(response) = post.send().await {
@@ -153,10 +153,9 @@ async fn a_body_that_is_too_large_is_refused_announced_or_not() {
 #[tokio::test]
 async fn two_credentials_and_a_bad_deadline_are_the_caller_s_mistakes() {
     let gateway = Gateway::demo().await;
-    let two = request(&gateway, "GET", "/cvad/manage/me").await.header("x-api-key", "another");
+    let two = request(&gateway, "GET", "/cvad/manage/me").header("x-api-key", "another");
     printable(&gateway.send(two).await, 400, "invalid_request");
-    let bad =
-        request(&gateway, "GET", "/cvad/manage/me").await.header("cwsgate-deadline-ms", "soon");
+    let bad = request(&gateway, "GET", "/cvad/manage/me").header("cwsgate-deadline-ms", "soon");
     printable(&gateway.send(bad).await, 400, "invalid_request");
 }
 
@@ -174,7 +173,7 @@ async fn a_script_that_reads_error_message_prints_both_citrix_s_words_and_ours()
     let denied = gateway
         .request_as(&reader, Method::POST, &path)
         .header("citrix-customerid", ACME)
-        .header("citrix-instanceid", super::site(&gateway, "acme").await);
+        .header("citrix-instanceid", super::site(&gateway, "acme"));
     let problem = printable(&gateway.send(denied).await, 403, "policy_denied");
     let said = problem["ErrorMessage"].as_str().unwrap();
     assert!(said.contains("\"power\"") && said.contains("\"acme\""), "{said}");
@@ -184,7 +183,7 @@ async fn a_script_that_reads_error_message_prints_both_citrix_s_words_and_ours()
 async fn what_citrix_does_not_accept_stays_with_the_caller() {
     let gateway = Gateway::demo().await;
     // 406 for `Accept` is ours to avoid; 415 is about the caller's own body.
-    let request = request(&gateway, "PATCH", "/cvad/manage/Machines/DEMOLAB%7CKESTREL").await;
+    let request = request(&gateway, "PATCH", "/cvad/manage/Machines/DEMOLAB%7CKESTREL");
     let reply = gateway.send(request.header("content-type", "text/plain").body("{}")).await;
     assert_eq!(reply.status, 415);
     assert_eq!(reply.json()["parameters"][0]["name"], json!("mediaType"));

@@ -17,7 +17,7 @@ async fn a_token_that_citrix_has_forgotten_is_replaced_and_the_call_repeated() {
     let gateway = Gateway::demo().await;
     let id = machine(&gateway, "acme", "DEMOLAB%5CKESTREL").await;
     let patch = async || {
-        let request = request(&gateway, "PATCH", &format!("/cvad/manage/Machines/{id}")).await;
+        let request = request(&gateway, "PATCH", &format!("/cvad/manage/Machines/{id}"));
         let request = request.header("content-type", "application/json");
         gateway.send(request.body(r#"{"InMaintenanceMode":true}"#)).await
     };
