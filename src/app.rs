@@ -41,6 +41,7 @@ use crate::{
     api::{Ask, Attempt, Control, ReloadState, Trigger},
     config::{Config, Finding, Severity, Source},
     server::{Limits, Server, Tls},
+    services::DropInPath,
     telemetry::Metrics,
 };
 
@@ -110,7 +111,7 @@ impl App {
         });
         let generation = Generation::build(config, &shared, &control, None)?;
         let mut public = Server::new(limits, Arc::new(refused), shared.metrics.clone())
-            .with_final_slash(|path| path == "/docs/");
+            .with_final_slash(|path| path == "/docs/" || DropInPath::may_end_in_slash(path));
         if let Some(tls) = &tls {
             public = public.with_tls(tls.clone());
         }

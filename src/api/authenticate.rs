@@ -43,6 +43,10 @@ pub(crate) async fn authenticate(
         Ok(found) => found,
         Err(problem) => return problem.into_response(),
     };
+    if Format::wanted(&head.headers).is_none() {
+        let detail = "every answer here is JSON; Accept rules it out";
+        return Problem::new(ProblemCode::NotAcceptable, detail).into_response();
+    }
     let app = KnownApp(ctx.principal.app.clone());
     head.extensions.insert(deadline);
     head.extensions.insert(ctx.clone());
@@ -53,7 +57,11 @@ pub(crate) async fn authenticate(
     response
 }
 
-async fn context(api: &ApiState, head: &Parts) -> Result<(CallContext, Deadline), Problem> {
+/// Who calls, and until when.
+pub(crate) async fn context(
+    api: &ApiState,
+    head: &Parts,
+) -> Result<(CallContext, Deadline), Problem> {
     let (received, headers) = (Instant::now(), &head.headers);
     let address = head.extensions.get::<ClientAddr>().map(|client| client.0);
     let credential = Credential::from_headers(headers).map_err(|error| match error {
@@ -65,10 +73,6 @@ async fn context(api: &ApiState, head: &Parts) -> Result<(CallContext, Deadline)
         CredentialError::Conflicting => Problem::invalid_at("/Authorization", error.to_string()),
     })?;
     let principal = api.authenticator.authenticate(credential.as_ref(), address).await?;
-    if Format::wanted(headers).is_none() {
-        let detail = "every answer here is JSON; Accept rules it out";
-        return Err(Problem::new(ProblemCode::NotAcceptable, detail));
-    }
     let asked = asked_deadline(headers, api.deadlines)?;
     let deadline = received + asked.unwrap_or(api.deadlines.default);
     let request_id =
@@ -101,8 +105,9 @@ fn asked_deadline(
 }
 
 /// Says under which id Citrix knows the request, and whether it was Citrix at all.
-fn note_upstream(ctx: &CallContext, headers: &mut HeaderMap) {
+pub(crate) fn note_upstream(ctx: &CallContext, headers: &mut HeaderMap) {
     if ctx.asked_upstream()
+        && !headers.contains_key(&TRANSACTION_ID)
         && let Ok(id) = HeaderValue::try_from(ctx.transaction_id.to_string())
     {
         headers.insert(TRANSACTION_ID, id);

@@ -23,6 +23,10 @@ use crate::{
     telemetry::{Metrics, known_method},
 };
 
+/// What stands for the path in logs and metrics where no route was matched by the router.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RouteTemplate(pub(crate) &'static str);
+
 /// What the outermost layer needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
@@ -37,8 +41,8 @@ impl Edge {
     }
 }
 
-/// The outermost layer: where the request comes from, request id in and out, refusals as problem documents, a panic as one
-/// failed request, the access line and the numbers.
+/// The outermost layer: where the request comes from, request id in and out, refusals as problem
+/// documents, a panic as one failed request, the access line and the numbers.
 pub(crate) async fn edge(
     State(Edge { metrics, trusted_proxies }): State<Edge>,
     mut request: Request,
@@ -108,7 +112,8 @@ struct AccessLine {
 
 impl AccessLine {
     fn write(&self, metrics: &Metrics, response: &Response, took: std::time::Duration) {
-        let route = self.route.as_ref().map(MatchedPath::as_str);
+        let template = response.extensions().get::<RouteTemplate>().map(|template| template.0);
+        let route = template.or_else(|| self.route.as_ref().map(MatchedPath::as_str));
         metrics.record_request(&self.method, route, response.status(), took);
         let app = response.extensions().get::<KnownApp>().map(|app| app.0.as_str());
         let code = self.problem.as_ref().map(|problem| problem.code().as_str());

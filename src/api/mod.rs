@@ -4,6 +4,8 @@
 //! passes [`authenticate`] before its body is read, so that a route cannot be forgotten;
 //! everything at all passes [`edge`], which gives each answer its request id, turns every
 //! refusal into a problem document (RFC 9457) and writes the one access line.
+//!
+//! What is no path of ours may be one of Citrix's: see [`dropin`].
 
 mod admin;
 mod authenticate;
@@ -89,7 +91,7 @@ pub fn router(state: ApiState) -> Router {
         .nest("/v1", v1)
         .merge(docs::router(document))
         .merge(dropin::routes())
-        .fallback(problem::no_route)
+        .fallback(dropin::pass)
         .method_not_allowed_fallback(problem::no_method);
     if !state.access.cors_origins.is_empty() {
         let cors = Cors::new(&state.access.cors_origins);

@@ -38,6 +38,8 @@ struct Parts {
     sources: Vec<SourceView>,
     upstream: Option<UpstreamView>,
     outcome_unknown: bool,
+    /// Whether the caller speaks to Citrix's paths, and expects to be answered as Citrix would.
+    drop_in: bool,
     /// For the log alone.
     cause: Option<String>,
 }
@@ -55,6 +57,10 @@ pub(crate) struct ProblemView {
     title: &'static str,
     /// The HTTP status, again.
     status: u16,
+    /// `detail` under the name that scripts written for Citrix read; on Citrix's own paths only.
+    #[serde(rename = "ErrorMessage", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    error_message: Option<String>,
     /// What happened this time.
     detail: String,
     /// Path of the request that failed.
@@ -133,6 +139,7 @@ impl Problem {
             sources: Vec::new(),
             upstream: None,
             outcome_unknown: false,
+            drop_in: false,
             cause: None,
         }))
     }
@@ -168,6 +175,12 @@ impl Problem {
         self
     }
 
+    /// The same for a caller of Citrix's paths.
+    pub(crate) fn for_drop_in(mut self) -> Self {
+        self.parts().drop_in = true;
+        self
+    }
+
     pub(crate) fn code(&self) -> ProblemCode {
         self.0.code
     }
@@ -184,7 +197,8 @@ impl Problem {
         let body = ProblemView {
             kind: format!("/problems/{code}"),
             title: code.title(),
-            status: code.status(),
+            status: self.status().as_u16(),
+            error_message: parts.drop_in.then(|| parts.detail.clone()),
             detail: parts.detail.clone(),
             instance: instance.map(ToOwned::to_owned),
             code: code.as_str(),
@@ -199,7 +213,7 @@ impl Problem {
             completeness: parts.completeness.clone(),
             sources: parts.sources.clone(),
         };
-        let status = status(code);
+        let status = self.status();
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
@@ -225,6 +239,16 @@ impl Problem {
         response
     }
 
+    fn status(&self) -> StatusCode {
+        match self.0.code {
+            // Clients of Citrix's wait and try again after a 429, and know it from Citrix.
+            ProblemCode::UpstreamRateLimited if self.0.drop_in => StatusCode::TOO_MANY_REQUESTS,
+            code => {
+                StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
     fn parts(&mut self) -> &mut Parts {
         Arc::make_mut(&mut self.0)
     }
@@ -233,7 +257,7 @@ impl Problem {
 /// Leaves the body to the edge of the API, which knows the request id and the path.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = status(self.code()).into_response();
+        let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -269,6 +293,7 @@ impl From<Error> for Problem {
             | Error::StoreSessionExpired
             | Error::FailedEarlier(_)
             | Error::Upstream(_)
+            | Error::Body(_)
             | Error::Internal => {}
         }
         problem
@@ -329,7 +354,8 @@ impl From<UpstreamFault> for UpstreamView {
 /// The answer to a request that never reached a route.
 pub fn refuse(code: ProblemCode, detail: &str) -> Response {
     let id = RequestId::generate();
-    let mut response = Problem::new(code, detail).render(&id, None);
+    // Whom it was meant for is not known, so that every kind of caller must find what it reads.
+    let mut response = Problem::new(code, detail).for_drop_in().render(&id, None);
     // Such an answer does not pass the edge, which does this for all others.
     mark(&mut response, &id);
     response
@@ -344,10 +370,6 @@ pub(super) async fn no_route() -> Problem {
 pub(super) async fn no_method(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
     let detail = format!("{} does not know {method}", uri.path());
     Problem::new(ProblemCode::MethodNotAllowed, detail)
-}
-
-fn status(code: ProblemCode) -> StatusCode {
-    StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// Media type of problem documents.

@@ -73,10 +73,8 @@ fn builder(options: &ClientOptions) -> reqwest::ClientBuilder {
         .tls_version_min(reqwest::tls::Version::TLS_1_2)
         .connect_timeout(options.connect_timeout)
         .pool_max_idle_per_host(options.pool_max_idle_per_host)
-        // Shorter than the idle limits of common load balancers (4 minutes and less), so that
-        // a connection is seldom closed under a request.
-        .pool_idle_timeout(Duration::from_mins(1))
-        .tcp_keepalive(Duration::from_secs(30))
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .tcp_keepalive(TCP_KEEPALIVE)
         .http2_keep_alive_interval(Duration::from_secs(30))
         .http2_keep_alive_timeout(Duration::from_secs(10));
     if options.system_proxy { builder } else { builder.no_proxy() }
@@ -98,7 +96,13 @@ impl std::fmt::Display for Chain<'_> {
 }
 
 /// Who we say we are.
-const USER_AGENT: &str = concat!("cwsgate/", env!("CARGO_PKG_VERSION"));
+pub const USER_AGENT: &str = concat!("cwsgate/", env!("CARGO_PKG_VERSION"));
+
+/// Shorter than the idle limits of common load balancers (4 minutes and less), so that a
+/// connection is seldom closed under a request.
+pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+
+pub(super) const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {

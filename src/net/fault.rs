@@ -35,9 +35,11 @@ impl Fault {
 
 /// Tells what kind of failure a client's error is.
 pub fn fault(error: &reqwest::Error) -> Fault {
-    if !error.is_connect() {
-        return Fault::Interrupted;
-    }
+    if error.is_connect() { connect_fault(error) } else { Fault::Interrupted }
+}
+
+/// Tells why no connection could be made.
+pub(super) fn connect_fault(error: &dyn StdError) -> Fault {
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(error) = cause {
         if is_tls(error) {

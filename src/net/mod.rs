@@ -5,6 +5,8 @@
 
 mod client;
 mod fault;
+mod streaming;
 
-pub use client::{ClientOptions, Error, client, install_crypto};
+pub use client::{ClientOptions, Error, USER_AGENT, client, install_crypto};
 pub use fault::{Fault, fault};
+pub use streaming::{StreamingClient, streaming_client, streaming_fault};

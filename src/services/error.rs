@@ -4,7 +4,7 @@ use super::SourceReport;
 use crate::{
     auth::Denied,
     domain::{CustomerName, ProblemCode, StoreName},
-    upstream::{self, ErrorKind},
+    upstream::{self, BodyFault, ErrorKind},
 };
 
 /// Why a use case could not be carried out. No HTTP here, and no vendor words.
@@ -97,6 +97,9 @@ pub enum Error {
         /// Every source and what became of it.
         sources: Vec<SourceReport>,
     },
+    /// The caller's body did not arrive.
+    #[error(transparent)]
+    Body(BodyFault),
     /// The work itself broke down; the log has the cause.
     #[error("the gateway failed while doing this")]
     Internal,
@@ -140,6 +143,7 @@ impl Error {
             Self::NotCached => ProblemCode::NotCached,
             Self::DeadlineExceeded => ProblemCode::DeadlineExceeded,
             Self::TimedOut => ProblemCode::UpstreamTimeout,
+            Self::Body(fault) => body_code(*fault),
             Self::Invalid { .. } => ProblemCode::InvalidRequest,
             Self::InvalidPageToken => ProblemCode::InvalidPageToken,
             Self::AmbiguousName { .. } => ProblemCode::AmbiguousName,
@@ -216,6 +220,7 @@ impl From<upstream::Error> for Error {
         match error.kind {
             // Said in the same words as what the caller may not see.
             ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::RequestBody(fault) => Self::Body(fault),
             _ => Self::Upstream(Arc::new(error)),
         }
     }
@@ -244,6 +249,14 @@ fn upstream_code(kind: ErrorKind) -> ProblemCode {
         ErrorKind::Overloaded { .. } => ProblemCode::Overloaded,
         ErrorKind::DeadlineExceeded => ProblemCode::DeadlineExceeded,
         ErrorKind::NotConfigured => ProblemCode::Internal,
+        ErrorKind::RequestBody(fault) => body_code(fault),
+    }
+}
+
+fn body_code(fault: BodyFault) -> ProblemCode {
+    match fault {
+        BodyFault::TooLarge => ProblemCode::PayloadTooLarge,
+        BodyFault::Incomplete => ProblemCode::InvalidRequest,
     }
 }
 

@@ -16,6 +16,7 @@ mod fanout;
 mod listing;
 mod machines;
 mod names;
+mod passthrough;
 mod platform;
 mod reads;
 mod sessions;
@@ -36,6 +37,7 @@ pub use listing::{
     Completeness, CompletenessStatus, ListPage, Located, SourceReport, SourceStatus, Verdict,
 };
 pub use machines::{IfInUse, MachineFilter, MachineScope, Machines, PowerOutcome, PowerRequest};
+pub use passthrough::{DropInCall, DropInPath, Passthrough, Surface};
 pub use platform::{NewNotification, Platform};
 pub use reads::ReadCache;
 pub use sessions::{LogoffOutcome, SessionFilter, Sessions};
@@ -63,6 +65,8 @@ pub struct Services {
     pub platform: Platform,
     /// StoreFront stores.
     pub stores: Stores,
+    /// Calls in Citrix's own words.
+    pub passthrough: Passthrough,
 }
 
 impl Services {
@@ -77,6 +81,7 @@ impl Services {
             sessions: Sessions::new(Arc::clone(core)),
             platform: Platform::new(Arc::clone(core)),
             stores: Stores::new(Arc::clone(core)),
+            passthrough: Passthrough::new(Arc::clone(core)),
         }
     }
 }

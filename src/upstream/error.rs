@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use super::Service;
+use super::{BodyFault, Service};
 use crate::domain::{RegionName, StoreName};
 
 /// Why a call to Citrix did not give what was asked for. One type for every upstream: each
@@ -183,6 +183,9 @@ pub enum ErrorKind {
     /// The region has no host for this service.
     #[error("the region has no host for this service")]
     NotConfigured,
+    /// The caller's own body did not arrive, so that the call was not made.
+    #[error(transparent)]
+    RequestBody(BodyFault),
 }
 
 impl ErrorKind {
@@ -208,6 +211,8 @@ impl ErrorKind {
             Self::SignInRefused => "store_sign_in_refused",
             Self::Overloaded { .. } => "overloaded",
             Self::DeadlineExceeded => "deadline_exceeded",
+            Self::RequestBody(BodyFault::TooLarge) => "payload_too_large",
+            Self::RequestBody(BodyFault::Incomplete) => "invalid_request",
         }
     }
 

@@ -22,6 +22,7 @@ struct RegionHosts {
     core: String,
     notifications: String,
     daas: Option<String>,
+    api: String,
 }
 
 impl Hosts {
@@ -35,6 +36,7 @@ impl Hosts {
                 core: checked(region.core.as_str())?,
                 notifications: checked(region.notifications.as_str())?,
                 daas: region.daas.as_deref().map(checked).transpose()?,
+                api: checked(region.api.as_str())?,
             })
         };
         regions
@@ -54,11 +56,31 @@ impl Hosts {
             Service::Core => &region.core,
             Service::Notifications => &region.notifications,
             Service::Daas => region.daas.as_ref()?,
-            // Of use to the drop-in surface alone, which knows its hosts; stores come with their own
-            // URL.
-            Service::Monitor | Service::StoreFront => return None,
+            // Only passed through; both are behind the API host.
+            Service::Api | Service::Monitor => &region.api,
+            // Stores come with their own URL.
+            Service::StoreFront => return None,
         };
         Some(base.replace(CUSTOMER, customer.id.as_str()))
+    }
+
+    /// Whether a URL is one of Citrix's: its host and port are in the table of any region, or its
+    /// domain belongs to Citrix Cloud. Answers may name a global alias of a regional host.
+    pub(super) fn is_citrix(&self, customer: &Customer, url: &Url) -> bool {
+        let authority =
+            |url: &Url| Some((url.host_str()?.to_ascii_lowercase(), url.port_or_known_default()?));
+        let wanted = authority(url);
+        let in_table = |base: &String| {
+            let base = Url::parse(&base.replace(CUSTOMER, customer.id.as_str()));
+            base.is_ok_and(|base| authority(&base) == wanted)
+        };
+        let bases = self.0.values().flat_map(|region| {
+            let fixed = [&region.api, &region.registry, &region.core, &region.notifications];
+            fixed.into_iter().chain(&region.daas)
+        });
+        let host = wanted.as_ref().map_or("", |(host, _)| host.as_str());
+        let below = |domain: &&str| host.strip_suffix(*domain).is_some_and(|h| h.ends_with('.'));
+        DOMAINS.iter().any(below) || bases.into_iter().any(in_table)
     }
 
     /// How the region's token service is asked.
@@ -95,3 +117,16 @@ fn checked(base: &str) -> Result<String, net::Error> {
 }
 
 const CUSTOMER: &str = "{customer}";
+
+/// Domains under which nothing but Citrix Cloud answers, in all its clouds.
+const DOMAINS: [&str; 9] = [
+    "cloud.com",
+    "citrixworkspacesapi.net",
+    "citrixworkspacesapi.jp",
+    "citrixworkspacesapi.us",
+    "citrixcloud.jp",
+    "citrixcloud.us",
+    "cloud.us",
+    "xendesktop.net",
+    "xendesktop.us",
+];

@@ -7,6 +7,7 @@
 
 pub mod cloud;
 pub mod daas;
+pub mod passthrough;
 pub mod storefront;
 
 mod call;
@@ -35,6 +36,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 pub use error::{Error, ErrorKind, Place};
 pub use health::{HealthStatus, ServiceHealth};
 pub use observer::{NoObserver, ObservedCall, Observer};
+pub use passthrough::BodyFault;
 pub use resilience::{
     BreakerScope, BreakerState, BreakerStatus, CooldownStatus, Guard, GuardEvent, GuardEventKind,
     Outcome, Permit, SlotStatus,
@@ -65,6 +67,8 @@ pub struct Upstream {
     pub daas: daas::Client,
     /// StoreFront stores.
     pub storefront: storefront::Client,
+    /// Calls that are passed on as they came.
+    pub passthrough: passthrough::Client,
     transport: Arc<Transport>,
 }
 
@@ -80,10 +84,11 @@ impl Upstream {
         observer: Arc<dyn Observer>,
     ) -> Result<Self, net::Error> {
         let hosts = Arc::new(Hosts::new(regions)?);
-        let client = net::client(&net::ClientOptions {
+        let options = net::ClientOptions {
             connect_timeout: settings.connect_timeout,
             ..net::ClientOptions::default()
-        })?;
+        };
+        let client = net::client(&options)?;
         let resilience = settings.resilience;
         let guard = Guard::new(resilience, Arc::clone(&observer));
         let retry = Arc::new(Retry::new(resilience.retry, Jitter::random()));
@@ -128,6 +133,10 @@ impl Upstream {
                 settings.job_poll_max,
             ),
             storefront,
+            passthrough: passthrough::Client::new(
+                Arc::clone(&transport),
+                net::streaming_client(&options),
+            ),
             transport,
         })
     }

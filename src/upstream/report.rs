@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{
@@ -38,18 +39,48 @@ impl Reporter {
         result: &Result<Reply, Error>,
         started: Instant,
     ) {
+        let result = result.as_ref().map(|reply| reply.status);
+        self.ended(customer, call.operation, call.service, result, started);
+    }
+
+    /// Takes note of a call that was passed on: of its answer's head, whatever it says.
+    pub(super) fn passed(
+        &self,
+        customer: &Customer,
+        operation: &'static str,
+        service: Service,
+        result: Result<StatusCode, &Error>,
+        started: Instant,
+    ) {
+        let refusal = result.ok().and_then(refusal).map(|kind| {
+            let mut error = Error::new(kind, operation, service, customer.region.clone());
+            error.status = result.ok().map(|status| status.as_u16());
+            error
+        });
+        let result = refusal.as_ref().map_or(result, Err);
+        self.ended(customer, operation, service, result, started);
+    }
+
+    fn ended(
+        &self,
+        customer: &Customer,
+        operation: &'static str,
+        service: Service,
+        result: Result<StatusCode, &Error>,
+        started: Instant,
+    ) {
         let (outcome, status) = match result {
-            Ok(reply) => ("ok", Some(reply.status.as_u16())),
+            Ok(status) => ("ok", Some(status.as_u16())),
             Err(error) => (error.kind.code(), error.status),
         };
-        match result.as_ref().map_or_else(verdict, |_| Verdict::Works) {
-            Verdict::Works => self.note(&customer.name, call.service, None),
-            Verdict::Fails => self.note(&customer.name, call.service, Some(outcome)),
+        match result.map_or_else(verdict, |_| Verdict::Works) {
+            Verdict::Works => self.note(&customer.name, service, None),
+            Verdict::Fails => self.note(&customer.name, service, Some(outcome)),
             Verdict::NotAsked => {}
         }
         self.observer.call_ended(&ObservedCall {
-            operation: call.operation,
-            service: call.service,
+            operation,
+            service,
             place: &customer.region.clone().into(),
             customer: Some(&customer.name),
             outcome,
@@ -128,6 +159,21 @@ fn verdict(error: &Error) -> Verdict {
         | ErrorKind::Quarantined { .. }
         | ErrorKind::Overloaded { .. }
         | ErrorKind::DeadlineExceeded
-        | ErrorKind::NotConfigured => Verdict::NotAsked,
+        | ErrorKind::NotConfigured
+        | ErrorKind::RequestBody(_) => Verdict::NotAsked,
+    }
+}
+
+/// What a status means where the body is not read; `None` for a success.
+fn refusal(status: StatusCode) -> Option<ErrorKind> {
+    match status.as_u16() {
+        ..400 => None,
+        403 => Some(ErrorKind::Forbidden),
+        404 => Some(ErrorKind::NotFound),
+        429 => Some(ErrorKind::RateLimited { retry_after: None }),
+        503 => Some(ErrorKind::Unavailable { retry_after: None }),
+        504 => Some(ErrorKind::TimedOut),
+        530 => Some(ErrorKind::Hibernated),
+        _ => Some(ErrorKind::Failed),
     }
 }

@@ -13,6 +13,9 @@ pub enum Service {
     Daas,
     /// Monitor: takes one call at a time per customer.
     Monitor,
+    /// The other services behind the API host, which are passed through and never asked by a
+    /// client of ours: administrators, system log, monitoring and others.
+    Api,
     /// A StoreFront store, its authentication service included.
     StoreFront,
 }
@@ -31,6 +34,7 @@ impl Service {
             Self::Notifications => "notifications",
             Self::Daas => "daas",
             Self::Monitor => "monitor",
+            Self::Api => "api",
             Self::StoreFront => "storefront",
         }
     }

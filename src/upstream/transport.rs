@@ -308,12 +308,12 @@ fn headers(
 }
 
 /// Citrix's id of the call, else the one it was sent with: edge servers return none.
-fn transaction_id(ctx: &CallContext, headers: &HeaderMap) -> String {
+pub(super) fn transaction_id(ctx: &CallContext, headers: &HeaderMap) -> String {
     fault::transaction_id(headers).unwrap_or_else(|| ctx.transaction_id.to_string())
 }
 
 /// The error for a call that was not made for want of a token.
-fn no_token(origin: &Origin, refusal: Refusal) -> Error {
+pub(super) fn no_token(origin: &Origin, refusal: Refusal) -> Error {
     let (kind, source) = match &refusal {
         Refusal::DeadlinePassed => (ErrorKind::DeadlineExceeded, None),
         Refusal::NotConfigured => (ErrorKind::NotConfigured, None),

@@ -10,6 +10,7 @@ mod bad_input;
 mod cli;
 mod db;
 mod docs;
+mod dropin;
 mod errors;
 mod filters;
 mod listeners;

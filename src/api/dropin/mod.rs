@@ -1,12 +1,124 @@
-//! The drop-in surface: paths of Citrix's own, so that existing scripts change only the host.
+//! The drop-in surface: Citrix's own paths, so that what was written for Citrix works by changing
+//! the host.
+//!
+//! These paths are no routes of the router: Citrix matches its paths without case, and the same
+//! value that is routed must be the one that is authorized and sent on. The router's fallback asks
+//! [`DropInPath`] whether a path is one of them; no other path is, and those are not found.
+//!
+//! Status and body are Citrix's. What the gateway itself refuses is a problem document that also
+//! carries `ErrorMessage`, which scripts written for Citrix print.
+//!
+//! The token service is a route of its own: it has no credential in its headers.
 
 mod token;
 
-use axum::Router;
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use http_body::Body as _;
+use uuid::Uuid;
 
-use super::ApiState;
+use super::{
+    ApiState,
+    authenticate::{KnownApp, context, note_upstream},
+    edge::RouteTemplate,
+    problem::{Problem, no_route},
+};
+use crate::{
+    domain::{CallContext, ProblemCode, Via},
+    services::{DropInCall, DropInPath},
+};
 
 /// The routes that need no credential in their headers.
 pub(super) fn routes() -> Router<ApiState> {
     token::routes()
 }
+
+/// Answers what no route of ours has answered.
+pub(super) async fn pass(State(api): State<ApiState>, request: Request) -> Response {
+    let Some(path) = DropInPath::of(request.uri().path()) else {
+        return no_route().await.into_response();
+    };
+    let template = RouteTemplate(path.surface().template());
+    let (head, body) = request.into_parts();
+    let mut response = match caller(&api, &head).await {
+        Ok(ctx) => {
+            let passed = passed(&api, &ctx, path, head, body).await;
+            let mut response = passed.unwrap_or_else(refused);
+            note_upstream(&ctx, response.headers_mut());
+            response.extensions_mut().insert(KnownApp(ctx.principal.app.clone()));
+            response
+        }
+        Err(problem) => refused(problem),
+    };
+    response.extensions_mut().insert(template);
+    response
+}
+
+async fn passed(
+    api: &ApiState,
+    ctx: &CallContext,
+    path: DropInPath,
+    head: Parts,
+    body: Body,
+) -> Result<Response, Problem> {
+    if !METHODS.contains(&head.method) {
+        let detail = format!("{} does not know {}", head.uri.path(), head.method);
+        return Err(Problem::new(ProblemCode::MethodNotAllowed, detail));
+    }
+    let call = DropInCall {
+        path,
+        method: head.method,
+        query: head.uri.query().map(ToOwned::to_owned),
+        gateway: gateway(&head.headers),
+        headers: head.headers,
+        body: (!body.is_end_stream()).then_some(body),
+    };
+    Ok(api.services.passthrough.pass(ctx, call).await?)
+}
+
+/// Who calls. Citrix itself gives up after some 90 seconds, and so do its clients, which know of no
+/// deadline: they get the longest there is.
+async fn caller(api: &ApiState, head: &Parts) -> Result<CallContext, Problem> {
+    let (mut ctx, deadline) = context(api, head).await?;
+    ctx.via = Via::DropIn;
+    if !deadline.asked {
+        ctx.deadline = deadline.received + api.deadlines.max;
+    }
+    if let Some(id) = transaction(&head.headers) {
+        ctx.transaction_id = id;
+    }
+    Ok(ctx)
+}
+
+/// The id that Citrix's clients give their calls, by which they find them again.
+fn transaction(headers: &HeaderMap) -> Option<Uuid> {
+    headers.get(TRANSACTION_ID)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Where the caller reaches the gateway. Elsewhere than on loopback a plain listener has a proxy
+/// before it that ends TLS, so that nobody here knows the address: paths are right in any case.
+fn gateway(headers: &HeaderMap) -> Option<HeaderValue> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let url = url::Url::parse(&format!("http://{host}")).ok()?;
+    let loopback = match url.host()? {
+        url::Host::Domain(name) => name == "localhost",
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+    };
+    if loopback { HeaderValue::try_from(format!("http://{host}")).ok() } else { None }
+}
+
+fn refused(problem: Problem) -> Response {
+    problem.for_drop_in().into_response()
+}
+
+const TRANSACTION_ID: HeaderName = HeaderName::from_static("citrix-transactionid");
+
+/// What Citrix's services know; anything else has no meaning that could be authorized.
+const METHODS: [Method; 6] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];

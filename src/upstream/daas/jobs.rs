@@ -152,7 +152,8 @@ fn is_passing(error: &Error) -> bool {
         | ErrorKind::DeadlineExceeded
         | ErrorKind::SessionExpired
         | ErrorKind::SignInRefused
-        | ErrorKind::NotConfigured => false,
+        | ErrorKind::NotConfigured
+        | ErrorKind::RequestBody(_) => false,
     }
 }
 

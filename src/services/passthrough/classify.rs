@@ -1,0 +1,279 @@
+use http::Method;
+
+use super::surface::Surface;
+use crate::domain::Action;
+
+/// What a call does, by its method and path alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Class {
+    /// One action.
+    Act(Action),
+    /// Calls in one, each with an action of its own.
+    Batch,
+}
+
+/// The segments of a DaaS path after its base, taken apart.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct DaasPath {
+    /// Sites that the path names.
+    pub(super) sites: Vec<String>,
+    /// What follows the site, in lower case.
+    pub(super) rest: Vec<String>,
+}
+
+impl DaasPath {
+    /// `segments` follow the base. In the older form the first is the site, save for the few things
+    /// that are in none.
+    pub(super) fn of(surface: Surface, segments: &[String]) -> Self {
+        let lower: Vec<_> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+        let siteless = lower.first().is_none_or(|first| SITELESS.contains(&first.as_str()));
+        let mut sites = Vec::new();
+        if let ["sites", site, ..] = &words(&lower)[..] {
+            sites.push((*site).to_owned());
+        }
+        let rest = if surface == Surface::Preview && !siteless {
+            sites.push(lower[0].clone());
+            lower[1..].to_vec()
+        } else {
+            lower
+        };
+        // An id where a collection should be: in another form of the same API, a customer or site
+        // stands there.
+        if let Some(first) = rest.first()
+            && (uuid::Uuid::parse_str(first).is_ok() || OTHER_FORMS.contains(&first.as_str()))
+        {
+            sites.push(first.clone());
+        }
+        Self { sites, rest }
+    }
+
+    /// Whether it shows only what every client asks for before it can name a site.
+    pub(super) fn is_greeting(&self) -> bool {
+        matches!(words(&self.rest)[..], ["me" | "healthcheck"])
+    }
+}
+
+/// What a call does. `segments` are decoded, in lower case, and follow the start of the surface's
+/// paths, and the site where they hold one. What is not known is [`Action::Write`].
+pub(super) fn classify(surface: Surface, method: &Method, segments: &[String]) -> Class {
+    if method == Method::GET || method == Method::HEAD {
+        return Class::Act(Action::Read);
+    }
+    match surface {
+        Surface::Manage | Surface::Preview => daas(method, &words(segments)),
+        Surface::Notifications | Surface::CustomerNotifications => Class::Act(Action::Notify),
+        Surface::Administrators => Class::Act(Action::Identity),
+        Surface::ResourceLocations
+        | Surface::SystemLog
+        | Surface::Connectors
+        | Surface::Monitor
+        | Surface::CatalogService
+        | Surface::QuickCreate
+        | Surface::ResourceProvider
+        | Surface::CustomerLocations
+        | Surface::CustomerStates => Class::Act(Action::Write),
+    }
+}
+
+/// Why a change may not be passed on: a lenient parser could read one of its segments as another
+/// word than it is here, and so as another action.
+pub(super) fn disguised(surface: Surface, segments: &[String]) -> Option<&'static str> {
+    let trimmed = |segment: &String| {
+        segment.trim() != segment || segment.ends_with('.') || segment.contains('\u{feff}')
+    };
+    if segments.iter().any(trimmed) {
+        return Some("a segment of the path begins or ends with a blank, or ends with a dot");
+    }
+    let plain = |word: &str| word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let odd_action = |segment: &String| {
+        segment.strip_prefix('$').is_some_and(|action| action.is_empty() || !plain(action))
+    };
+    if segments.iter().any(odd_action) {
+        return Some("an action in the path is not made of letters");
+    }
+    let first = segments.first().filter(|_| surface.is_daas());
+    let odd = |first: &String| !plain(first.strip_prefix('$').unwrap_or(first));
+    first.is_some_and(odd).then_some("the path does not begin with a plain word")
+}
+
+fn daas(method: &Method, segments: &[&str]) -> Class {
+    let post = method == Method::POST;
+    let action = match segments {
+        ["$batch"] if post => return Class::Batch,
+        [collection, "$search"] if post && COLLECTIONS.contains(collection) => Action::Read,
+        ["configlog", "operations", "$search"] if post => Action::Read,
+        [_, id, ..] if id.starts_with('$') => Action::Write,
+        ["machines", _, "$start" | "$shutdown" | "$reboot" | "$suspend" | "$resume"] if post => {
+            Action::Power
+        }
+        ["machinecatalogs", _, "$rebootmachines"] if post => Action::Power,
+        ["deliverygroups", _, "$startrebootcycle"] if post => Action::Power,
+        ["machines" | "machinecatalogs" | "deliverygroups", _, "poweractionschedules", ..]
+        | ["poweractionschedules", ..] => Action::Power,
+        ["sessions", _, action] if post && action.starts_with('$') => Action::Session,
+        ["machines", _, "$logoff" | "$disconnect"] if post => Action::Session,
+        _ => Action::Write,
+    };
+    Class::Act(action)
+}
+
+fn words(segments: &[String]) -> Vec<&str> {
+    segments.iter().map(String::as_str).collect()
+}
+
+/// What is in no site.
+const SITELESS: [&str; 4] = ["me", "sites", "healthcheck", "tokens"];
+
+/// First segments of the same API on other hosts, after which a customer and a site follow.
+const OTHER_FORMS: [&str; 4] = ["v1", "techpreview", "citrix", "citrixonpremises"];
+
+/// What can be searched.
+const COLLECTIONS: [&str; 8] = [
+    "machines",
+    "sessions",
+    "machinecatalogs",
+    "deliverygroups",
+    "applications",
+    "applicationgroups",
+    "zones",
+    "maintenancecycles",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::passthrough::surface::DropInPath;
+
+    fn class(method: &str, path: &str) -> Class {
+        let path = DropInPath::of(path).unwrap();
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        if path.surface().is_daas() {
+            let daas = DaasPath::of(path.surface(), path.below());
+            return classify(path.surface(), &method, &daas.rest);
+        }
+        classify(path.surface(), &method, path.below())
+    }
+
+    #[test]
+    fn method_and_path_decide_without_case_and_encoding() {
+        use Action::{Identity, Notify, Power, Read, Session, Write};
+        for (call, action) in [
+            ("GET /cvad/manage/me", Read),
+            ("HEAD /cvad/manage/Machines/x", Read),
+            ("GET /cvad/manage/Machines/x/$reboot", Read),
+            ("POST /cvad/manage/Machines/$search", Read),
+            ("POST /cvad/manage/machines/%24SEARCH", Read),
+            ("POST /cvad/manage/ConfigLog/Operations/$search", Read),
+            ("POST /cvad/manage/Machines/x/$search", Write),
+            ("POST /cvad/manage/Other/$search", Write),
+            ("PUT /cvad/manage/Machines/$search", Write),
+            ("POST /cvad/manage/Machines/x/$reboot", Power),
+            ("POST /CVAD/MANAGE/MACHINES/x/%24reboot", Power),
+            ("POST /cvad/manage/Machines/x/$reboot/", Power),
+            ("POST /cvad/manage/Machines/DEMOLAB%5CKESTREL/$REBOOT", Power),
+            ("POST /cvad/manage/Machines/DEMOLAB|KESTREL/$Reboot", Power),
+            ("POST /cvad/manage/Machines/x/$start", Power),
+            ("POST /cvad/manage/Machines/x/$shutdown", Power),
+            ("POST /cvad/manage/Machines/x/$suspend", Power),
+            ("POST /cvad/manage/Machines/x/$resume", Power),
+            ("POST /cvad/manage/MachineCatalogs/x/$RebootMachines", Power),
+            ("POST /cvad/manage/DeliveryGroups/x/$StartRebootCycle", Power),
+            ("DELETE /cvad/manage/Machines/x/PowerActionSchedules", Power),
+            ("PUT /cvad/manage/Machines/x/$reboot", Write),
+            ("DELETE /cvad/manage/Machines/x/$reboot", Write),
+            ("POST /cvad/manage/Machines/x/y/$reboot", Write),
+            ("POST /cvad/manage/Machines/x/$reboot/y", Write),
+            ("POST /cvad/manage/Machines/$reboot", Write),
+            ("POST /cvad/manage/Machines/$search/$reboot", Write),
+            ("POST /cvad/manage/MachinesV2/x/$reboot", Write),
+            ("POST /cvad/manage/Machines/x/$logoff", Session),
+            ("POST /cvad/manage/Machines/x/$disconnect", Session),
+            ("POST /cvad/manage/Sessions/x/$logoff", Session),
+            ("POST /cvad/manage/Sessions/x/$sendMessage", Session),
+            ("POST /cvad/manage/Sessions/$logoff", Write),
+            ("DELETE /cvad/manage/Sessions/x", Write),
+            ("PATCH /cvad/manage/Machines/x", Write),
+            ("DELETE /cvad/manage/Machines/x", Write),
+            ("POST /cvad/manage/Machines/$group", Write),
+            ("POST /cvad/manage", Write),
+            ("POST /cvad/manage/Jobs/x/$cancel", Write),
+            ("POST /cvad/manage/Admin/Administrators", Write),
+            ("POST /cvadapis/SITE/Machines/x/$reboot", Power),
+            ("POST /cvadapis/SITE/Machines/$search", Read),
+            ("POST /cvadapis/Machines/x/$reboot", Write),
+            ("GET /cvadapis/SITE/Machines", Read),
+            ("POST /cvadapis/Sites/x/$y", Write),
+            ("POST /notifications", Notify),
+            ("POST /acme/notifications/items", Notify),
+            ("DELETE /acme/notifications/items/x", Notify),
+            ("GET /acme/notifications", Read),
+            ("POST /administrators/$create", Identity),
+            ("DELETE /administrators/x", Identity),
+            ("GET /administrators", Read),
+            ("POST /resourcelocations", Write),
+            ("DELETE /acme/resourcelocations/x", Write),
+            ("POST /acme/serviceStates", Write),
+            ("POST /monitorodata/$batch", Write),
+            ("POST /monitorodata/Machines/$search", Write),
+            ("POST /resourceprovider/acme/site/activation", Write),
+            ("POST /catalogservice/acme/Machines/x/$reboot", Write),
+        ] {
+            let (method, path) = call.split_once(' ').unwrap();
+            assert_eq!(class(method, path), Class::Act(action), "{call}");
+        }
+        for call in ["/cvad/manage/$batch", "/cvad/manage/%24Batch", "/cvadapis/SITE/$BATCH"] {
+            assert_eq!(class("POST", call), Class::Batch, "{call}");
+        }
+        assert_eq!(class("PUT", "/cvad/manage/$batch"), Class::Act(Write));
+        assert_eq!(class("POST", "/cvad/manage/x/$batch"), Class::Act(Write));
+    }
+
+    #[test]
+    fn words_that_only_look_like_others_are_not_passed_on() {
+        let disguised = |path: &str| {
+            let path = DropInPath::of(path).unwrap();
+            disguised(path.surface(), path.below()).is_some()
+        };
+        for path in [
+            "/cvad/manage/Machines/x/$reboot%20",
+            "/cvad/manage/Machines/x/$reboot.",
+            "/cvad/manage/Machines/x/%20$reboot",
+            "/cvad/manage/Machines/x/$reboot;a=b",
+            "/cvad/manage/Machines/x/$reb%C3%B6ot",
+            "/cvad/manage/Machines/x/$\u{17f}tart",
+            "/cvad/manage/Machines/x/$",
+            "/cvad/manage/Machines;a/x/$reboot",
+            "/cvad/manage/%EF%BC%ADachines/x/$reboot",
+            "/cvad/manage/Machines/x/PowerActionSchedules%20",
+            "/cvad/manage/Machines/x/%EF%BB%BF$reboot",
+        ] {
+            assert!(disguised(path), "{path}");
+        }
+        for path in [
+            "/cvad/manage/Machines/DEMOLAB%5CB%C3%BCro%207/$reboot",
+            "/cvad/manage/$batch",
+            "/cvad/manage",
+            "/cvad/manage/gpo/policySets/$rankPolicySets",
+            "/administrators/someone@acme.example/access",
+        ] {
+            assert!(!disguised(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_sites_that_a_path_names_are_found() {
+        let sites = |path: &str| {
+            let path = DropInPath::of(path).unwrap();
+            DaasPath::of(path.surface(), path.below()).sites
+        };
+        let id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        assert_eq!(sites("/cvad/manage/Machines/x"), [""; 0]);
+        assert_eq!(sites("/cvad/manage/Sites/One/Status"), ["one"]);
+        assert_eq!(sites("/cvadapis/One/Machines"), ["one"]);
+        assert_eq!(sites("/cvadapis/me"), [""; 0]);
+        assert_eq!(sites("/cvadapis/Sites/One"), ["one"]);
+        assert_eq!(sites(&format!("/cvad/manage/{id}/Machines")), [id]);
+        assert_eq!(sites(&format!("/cvadapis/one/{id}/Machines")), ["one", id]);
+        assert_eq!(sites("/cvad/manage/techpreview/abcd/one/Machines"), ["techpreview"]);
+    }
+}
