@@ -18,6 +18,8 @@ mod keys;
 mod memory;
 mod policy;
 mod refused;
+#[cfg(test)]
+mod tests;
 
 pub use api_key::{ApiKey, GenerateError, InvalidApiKey};
 pub use authenticator::{Authenticator, AuthenticatorParts, CannotIssue};

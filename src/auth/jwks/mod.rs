@@ -8,6 +8,8 @@
 mod fetch;
 mod key_set;
 mod provider;
+#[cfg(test)]
+mod tests;
 
 pub(super) use fetch::Source;
 pub(super) use key_set::library_name;
