@@ -28,6 +28,7 @@ use self::{
 };
 use crate::{
     config::Config,
+    db::Db,
     server::{Limits, Server},
     telemetry::Metrics,
 };
@@ -63,7 +64,8 @@ impl App {
     /// # Errors
     /// See [`Error`].
     pub async fn build(config: Config, options: &Options) -> Result<Self, Error> {
-        let shared = Shared::new(options);
+        let db = Db::open(&config.database).await?;
+        let shared = Shared::new(options, db, &config);
         let limits = Limits::from(&config.server);
         let (listen, admin_listen) = (config.server.listen, config.admin.listen);
 
@@ -99,6 +101,10 @@ impl App {
             async move { admin.server.serve(admin.socket, routes, close).await }
         });
         lifecycle.started();
+        let operations = tokio::spawn({
+            let patience = current.load().config.server.drain_timeout;
+            shared.operations.clone().run(shutdown.clone(), patience)
+        });
         let routes = Routes::public(&current);
         let serving = public.server.serve(public.socket, routes, close_public.clone());
         let draining = async {
@@ -111,6 +117,9 @@ impl App {
         };
         let (drained, ()) = tokio::join!(serving, draining);
         tracing::info!(finished = drained.finished, aborted = drained.aborted, "drained");
+        if let Err(error) = operations.await {
+            tracing::error!(%error, "operations broke down");
+        }
         // The probes answer until the end, so that the drain can be watched.
         close_admin.cancel();
         if let Err(error) = probes.await {

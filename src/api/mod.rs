@@ -29,13 +29,18 @@ pub use openapi::{Document, document};
 pub use probes::{Lifecycle, probes};
 pub use problem::{Problem, refuse};
 
-use crate::{auth::Authenticator, domain::Clock, services::Services, telemetry::Metrics};
+use crate::{
+    auth::Authenticator, domain::Clock, operations::Operations, services::Services,
+    telemetry::Metrics,
+};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ApiState {
     /// The use cases.
     pub services: Services,
+    /// Bulk operations.
+    pub operations: Operations,
     /// Finds out who calls.
     pub authenticator: Arc<Authenticator>,
     /// What is counted.

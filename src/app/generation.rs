@@ -98,8 +98,10 @@ fn state(
         max_fanout: config.upstream.max_fanout,
         sites_ttl,
     }));
+    let services = Services::new(&core);
     Ok(ApiState {
-        services: Services::new(&core),
+        operations: shared.operations.serve(services.bulk.clone()),
+        services,
         authenticator: Arc::new(authenticator),
         metrics: shared.metrics.clone(),
         clock,

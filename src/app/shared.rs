@@ -3,7 +3,10 @@ use std::sync::Arc;
 use super::Options;
 use crate::{
     api::Lifecycle,
+    config::Config,
+    db::Db,
     domain::{Clock, SystemClock},
+    operations::Runner,
     telemetry::Metrics,
 };
 
@@ -14,15 +17,19 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lifecycle: Lifecycle,
     pub(super) options: Options,
+    pub(super) operations: Runner,
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &Options, db: Db, config: &Config) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let operations = Runner::new(db, Arc::clone(&clock), config.operations.clone());
         Self {
             metrics: Metrics::new(),
-            clock: Arc::new(SystemClock),
+            clock,
             lifecycle: Lifecycle::default(),
             options: options.clone(),
+            operations,
         }
     }
 }

@@ -39,7 +39,7 @@ pub use finding::{Finding, Severity};
 pub use issuers::{Algorithm, Issuer};
 pub use load::{LoadOptions, Loaded};
 pub use regions::{Region, TokenForm};
-pub use server::{Admin, Cache, Database, Log, LogFormat, Server, TlsFiles};
+pub use server::{Admin, Cache, Database, Log, LogFormat, Operations, Server, TlsFiles};
 pub use stores::{Store, StoreAccount, StoreAuth};
 pub use upstream::{TokenSettings, UpstreamSettings};
 
@@ -56,6 +56,8 @@ pub struct Config {
     pub log: Log,
     /// The durable store.
     pub database: Database,
+    /// Durable bulk operations.
+    pub operations: Operations,
     /// The response cache.
     pub cache: Cache,
     /// Bounds and timings of calls to Citrix.

@@ -5,6 +5,7 @@
 //! [`Listing`]: see [`fanout`] for its order, its pages and what a failed source does to it.
 
 mod accounts;
+mod bulk;
 mod catalogs;
 mod core;
 mod cursor;
@@ -22,6 +23,7 @@ mod stores;
 use std::sync::Arc;
 
 pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
+pub use bulk::{Aim, Bulk, Deed, Evidence, Gate, Reach, Sent, Subject, Survey, Taken, Within};
 pub use catalogs::Catalogs;
 pub use core::{Core, CoreParts};
 pub use directory::{Account, Directory, Scope, Wildcard};
@@ -55,6 +57,8 @@ pub struct Services {
     pub platform: Platform,
     /// StoreFront stores.
     pub stores: Stores,
+    /// Bulk work.
+    pub bulk: Bulk,
 }
 
 impl Services {
@@ -68,6 +72,7 @@ impl Services {
             sessions: Sessions::new(Arc::clone(core)),
             platform: Platform::new(Arc::clone(core)),
             stores: Stores::new(Arc::clone(core)),
+            bulk: Bulk::new(Arc::clone(core)),
         }
     }
 }
