@@ -40,6 +40,7 @@ use self::{
 use crate::{
     api::{Ask, Attempt, Control, ReloadState, Trigger},
     config::{Config, Finding, Severity, Source},
+    db::Db,
     server::{Limits, Server, Tls},
     services::DropInPath,
     telemetry::Metrics,
@@ -95,7 +96,8 @@ impl App {
     /// # Errors
     /// See [`Error`].
     pub async fn build(config: Config, options: &Options) -> Result<Self, Error> {
-        let shared = Shared::new(options);
+        let db = Db::open(&config.database).await?;
+        let shared = Shared::new(options, db, &config);
         let limits = Limits::from(&config.server);
         let (listen, admin_listen) = (config.server.listen, config.admin.listen);
 
@@ -176,6 +178,11 @@ impl App {
             async move { admin.server.serve(admin.socket, routes, close).await }
         });
         lifecycle.started();
+        let stop_operations = CancellationToken::new();
+        let operations = tokio::spawn({
+            let patience = current.load().config.server.drain_timeout;
+            shared.operations.clone().run(stop_operations.clone(), patience)
+        });
         let routes = Routes::public(&current);
         let serving = public.server.serve(public.socket, routes, close_public.clone());
         let draining = async {
@@ -184,6 +191,7 @@ impl App {
                 () = control.drain().cancelled() => {}
             }
             lifecycle.draining();
+            stop_operations.cancel();
             let delay = current.load().config.server.drain_delay;
             tracing::info!(delay_ms = millis(delay), "draining");
             tokio::time::sleep(delay).await;
@@ -192,6 +200,9 @@ impl App {
         };
         let (drained, ()) = tokio::join!(serving, draining);
         tracing::info!(finished = drained.finished, aborted = drained.aborted, "drained");
+        if let Err(error) = operations.await {
+            tracing::error!(%error, "operations broke down");
+        }
         // The probes answer until the end, so that the drain can be watched.
         close_admin.cancel();
         stop_reloading.cancel();

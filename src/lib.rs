@@ -13,6 +13,7 @@ pub mod config;
 pub mod db;
 pub mod domain;
 pub mod net;
+pub mod operations;
 pub mod server;
 pub mod services;
 pub mod simulator;

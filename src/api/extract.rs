@@ -25,6 +25,9 @@ pub(crate) struct Caller(pub(crate) CallContext);
 /// The caller of a call that acts on machines or sessions, which may take longer.
 pub(crate) struct ActingCaller(pub(crate) CallContext);
 
+/// The caller of a call that waits for something, which takes as long as may be.
+pub(crate) struct WaitingCaller(pub(crate) CallContext);
+
 /// The parts of the path.
 pub(crate) struct Path<T>(pub(crate) T);
 
@@ -42,6 +45,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         context(parts).map(Self)
+    }
+}
+
+impl FromRequestParts<ApiState> for WaitingCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let mut ctx = context(parts)?;
+        if let Some(deadline) = parts.extensions.get::<Deadline>()
+            && !deadline.asked
+        {
+            ctx.deadline = deadline.received + state.deadlines.max;
+        }
+        Ok(Self(ctx))
     }
 }
 

@@ -35,7 +35,12 @@ fn media_range(range: &str) -> Option<(Format, u16)> {
     let mut parts = range.split(';').map(str::trim);
     let format = match parts.next()?.to_ascii_lowercase().as_str() {
         "application/x-ndjson" | "application/ndjson" => Format::Ndjson,
-        "application/json" | "application/problem+json" | "application/*" | "*/*" => Format::Json,
+        // Streams of events are chosen by their path; what goes wrong with them is JSON.
+        "text/event-stream"
+        | "application/json"
+        | "application/problem+json"
+        | "application/*"
+        | "*/*" => Format::Json,
         _ => return None,
     };
     let weight = parts

@@ -37,7 +37,8 @@ pub use problem::{Problem, refuse};
 
 use self::{cors::Cors, edge::Edge};
 use crate::{
-    auth::Authenticator, config::Network, domain::Clock, services::Services, telemetry::Metrics,
+    auth::Authenticator, config::Network, domain::Clock, operations::Operations,
+    services::Services, telemetry::Metrics,
 };
 
 /// What every handler may use. Cheap to clone.
@@ -45,6 +46,8 @@ use crate::{
 pub struct ApiState {
     /// The use cases.
     pub services: Services,
+    /// Bulk operations.
+    pub operations: Operations,
     /// Finds out who calls.
     pub authenticator: Arc<Authenticator>,
     /// What is counted.

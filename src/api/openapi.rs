@@ -29,6 +29,7 @@ use crate::domain::ProblemCode;
     tags(
         (name = "machines", description = "Find machines, switch them on and off, restart them, put them into maintenance."),
         (name = "sessions", description = "Find users' sessions, end them, disconnect them, send messages."),
+        (name = "operations", description = "One action on many machines or sessions: planned, paced, and kept until it is done."),
         (name = "catalogs", description = "Machine catalogs (how machines are made) and delivery groups (who gets them)."),
         (name = "stores", description = "StoreFront stores: what they offer, and switching a machine off."),
         (name = "customers", description = "Customers, their sites, services and notifications, regions, and the caller itself."),
@@ -151,6 +152,40 @@ problem_responses! {
     UpstreamError, UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden,
     UpstreamUnavailable, UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined,
     SiteHibernated, UpstreamTimeout, DeadlineExceeded, OutcomeUnknown,
+}
+
+problem_responses! {
+    /// What planning or starting an operation can fail with.
+    PlanProblems:
+    InvalidRequest, UnknownParameter, IdempotencyKeyRequired, CredentialsMissing,
+    CredentialsInvalid, PolicyDenied, NotFound, NotAcceptable, AmbiguousName, AmbiguousSite,
+    TooManyTargets, PlanExpired, PayloadTooLarge, UnsupportedMediaType, IdempotencyKeyReused,
+    Internal, PlanIncomplete, AuditUnavailable,
+}
+problem_responses! {
+    /// What a call about one operation can fail with.
+    OperationProblems:
+    InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, NotFound,
+    NotAcceptable, Internal, AuditUnavailable,
+}
+problem_responses! {
+    /// What asking for the result of an operation can fail with.
+    ResultProblems:
+    InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, NotFound,
+    NotAcceptable, OperationNotFinished, OperationNotFullySucceeded, Internal, AuditUnavailable,
+}
+problem_responses! {
+    /// What retrying an operation can fail with.
+    RetryProblems:
+    InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, NotFound,
+    NotAcceptable, OperationNotFinished, PayloadTooLarge, UnsupportedMediaType,
+    IdempotencyKeyReused, Internal, AuditUnavailable,
+}
+problem_responses! {
+    /// What a list of operations can fail with.
+    OperationListProblems:
+    InvalidRequest, UnknownParameter, InvalidPageToken, CredentialsMissing, CredentialsInvalid,
+    NotFound, NotAcceptable, Internal, AuditUnavailable,
 }
 
 problem_responses! {

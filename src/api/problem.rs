@@ -19,6 +19,7 @@ use super::{
 use crate::{
     auth::Refused,
     domain::{Origin, ProblemCode, RequestId},
+    operations,
     services::{Candidate, Completeness, Error, UpstreamFault},
 };
 
@@ -294,7 +295,41 @@ impl From<Error> for Problem {
             | Error::FailedEarlier(_)
             | Error::Upstream(_)
             | Error::Body(_)
+            | Error::Superseded
             | Error::Internal => {}
+        }
+        problem
+    }
+}
+
+impl From<operations::Error> for Problem {
+    fn from(error: operations::Error) -> Self {
+        use operations::Error as E;
+        let mut problem = Self::new(error.code(), error.to_string()).caused_by(&error);
+        let parts = problem.parts();
+        match error {
+            E::Service(error) => return error.into(),
+            E::Invalid { pointer, detail } => parts.errors.push(FieldError { pointer, detail }),
+            E::NotFound { pointer: Some(pointer) } => {
+                let detail = "this names nothing that this app may see".to_owned();
+                parts.errors.push(FieldError { pointer, detail });
+            }
+            E::TooManyTargets { targets, .. } => {
+                let detail = format!("{targets} targets are within reach");
+                parts.errors.push(FieldError { pointer: "/options/maxTargets".into(), detail });
+            }
+            E::PlanIncomplete { sources } => {
+                parts.retry_after =
+                    sources.iter().filter_map(|source| source.error.as_ref()?.retry_after()).min();
+                parts.completeness = Some(Completeness::of(&sources).into());
+                parts.sources = sources.into_iter().map(SourceView::from).collect();
+            }
+            E::NotFinished { .. } => parts.retry_after = Some(Duration::from_secs(2)),
+            E::NotFound { pointer: None }
+            | E::PlanExpired
+            | E::NotFullySucceeded { .. }
+            | E::Store(_)
+            | E::Unreadable => {}
         }
         problem
     }
@@ -346,7 +381,7 @@ impl From<Refused> for Problem {
 
 impl From<UpstreamFault> for UpstreamView {
     fn from(fault: UpstreamFault) -> Self {
-        let UpstreamFault { service, region, status, code, message, transaction_id } = fault;
+        let UpstreamFault { service, region, status, code, message, transaction_id, .. } = fault;
         Self { service, region, status, code, message, transaction_id }
     }
 }

@@ -108,8 +108,10 @@ fn state(
         max_fanout: config.upstream.max_fanout,
         cache,
     }));
+    let services = Services::new(&core);
     Ok(ApiState {
-        services: Services::new(&core),
+        operations: shared.operations.serve(services.bulk.clone()),
+        services,
         authenticator: Arc::new(authenticator),
         metrics: shared.metrics.clone(),
         clock,

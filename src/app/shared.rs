@@ -5,7 +5,10 @@ use tokio_util::sync::CancellationToken;
 use super::Options;
 use crate::{
     api::Lifecycle,
+    config::Config,
+    db::Db,
     domain::{Clock, SystemClock},
+    operations::Runner,
     telemetry::Metrics,
 };
 
@@ -18,16 +21,20 @@ pub(super) struct Shared {
     pub(super) options: Options,
     /// Cancelled when streams have to end.
     pub(super) closing: CancellationToken,
+    pub(super) operations: Runner,
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &Options, db: Db, config: &Config) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let operations = Runner::new(db, Arc::clone(&clock), config.operations.clone());
         Self {
             metrics: Metrics::new(),
-            clock: Arc::new(SystemClock),
+            clock,
             lifecycle: Lifecycle::default(),
             options: options.clone(),
             closing: CancellationToken::new(),
+            operations,
         }
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Admin, App, Cache, Config, Database, Environment, Finding, Issuer, Log, Region,
+    Admin, App, Cache, Config, Database, Environment, Finding, Issuer, Log, Operations, Region,
     ResilienceSettings, Server, Severity, Store, UpstreamSettings, apps::Known, context::Context,
     customers::Customers, document::Origin, file::read_text, layers::Layers, reader::Section,
 };
@@ -94,9 +94,9 @@ impl Config {
     fn of(context: &Context<'_>, layers: &Layers, options: LoadOptions) -> Option<Self> {
         let nowhere = Origin::default();
         let root = Section::open(context, "", "", &layers.table, &nowhere, Severity::Error);
-        let fields =
-            ["server", "admin", "log", "database", "cache", "upstream"].map(|key| root.field(key));
-        let [server, admin, log, database, cache, upstream] = &fields;
+        let fields = ["server", "admin", "log", "database", "operations", "cache", "upstream"]
+            .map(|key| root.field(key));
+        let [server, admin, log, database, operations, cache, upstream] = &fields;
         let cache = cache.section("cache", TABLE);
         let upstream = upstream.section("upstream", TABLE);
         let ttl = cache.map(|cache| cache.field("ttl"));
@@ -110,6 +110,8 @@ impl Config {
         let log = log.section("log", TABLE).map(|section| Log::read(&section));
         let database = database.section("database", TABLE).zip(server.as_ref());
         let database = database.map(|(section, server)| Database::read(&section, server));
+        let operations = operations.section("operations", TABLE);
+        let operations = operations.map(|section| Operations::read(&section));
         let ttl = ttl.as_ref().and_then(|ttl| ttl.section("cache.ttl", TABLE));
         let cache = cache.zip(ttl).map(|(section, ttl)| Cache::read(&section, &ttl));
         let token = token.as_ref().and_then(|token| token.section("upstream.token", TABLE));
@@ -133,6 +135,7 @@ impl Config {
             admin: admin?,
             log: log?,
             database: database?,
+            operations: operations?,
             cache: cache?,
             upstream: upstream?,
             regions,

@@ -96,6 +96,7 @@ pub(super) const SECTIONS: &[Keys] = &[
             "admin",
             "log",
             "database",
+            "operations",
             "regions",
             "cache",
             "upstream",
@@ -137,6 +138,7 @@ pub(super) const SECTIONS: &[Keys] = &[
     ("admin", &["listen"]),
     ("log", &["filter", "format"]),
     ("database", &["url"]),
+    ("operations", &["retention", "lease", "max_running"]),
     ("regions.*", &["api", "token", "token_form", "daas", "registry", "core", "notifications"]),
     ("cache", &["max_bytes", "ttl", "stale_while_revalidate", "stale_if_error"]),
     (

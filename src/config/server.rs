@@ -93,6 +93,17 @@ pub struct Database {
     pub sqlite_path: Option<PathBuf>,
 }
 
+/// Durable bulk operations.
+#[derive(Clone, Debug)]
+pub struct Operations {
+    /// How long they are kept after their end.
+    pub retention: Duration,
+    /// How long a replica that has died keeps others from going on with its operations.
+    pub lease: Duration,
+    /// Operations that one replica runs at the same time.
+    pub max_running: u32,
+}
+
 /// The response cache.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cache {

@@ -100,6 +100,9 @@ pub enum Error {
     /// The caller's body did not arrive.
     #[error(transparent)]
     Body(BodyFault),
+    /// Another replica has taken the work over; nothing was sent.
+    #[error("another replica has taken this over, and nothing was sent")]
+    Superseded,
     /// The work itself broke down; the log has the cause.
     #[error("the gateway failed while doing this")]
     Internal,
@@ -129,6 +132,8 @@ pub struct UpstreamFault {
     pub message: Option<String>,
     /// The id that Citrix's support asks for.
     pub transaction_id: Option<String>,
+    /// The job that was started, where the call had one.
+    pub job_id: Option<String>,
 }
 
 impl Error {
@@ -154,7 +159,7 @@ impl Error {
             Self::FailedEarlier(code) | Self::Sources { code, .. } | Self::Store { code, .. } => {
                 *code
             }
-            Self::Internal => ProblemCode::Internal,
+            Self::Internal | Self::Superseded => ProblemCode::Internal,
         }
     }
 
@@ -170,6 +175,7 @@ impl Error {
                     code: id.clone(),
                     message: None,
                     transaction_id: None,
+                    job_id: None,
                 });
             }
             // The only source of a list: what it said explains the whole.
@@ -186,6 +192,7 @@ impl Error {
             code: error.code.clone(),
             message: error.message.clone(),
             transaction_id: error.transaction_id.clone(),
+            job_id: error.job_id.clone(),
         })
     }
 

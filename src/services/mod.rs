@@ -6,6 +6,7 @@
 
 mod accounts;
 mod administration;
+mod bulk;
 mod catalogs;
 mod checkup;
 mod core;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
 pub use administration::{Administration, CredentialCheck, CredentialDetail};
+pub use bulk::{Aim, Bulk, Deed, Evidence, Gate, Reach, Sent, Subject, Survey, Taken, Within};
 pub use catalogs::Catalogs;
 pub use checkup::{Step, Trouble, sign_in};
 pub use core::{Core, CoreParts};
@@ -67,6 +69,8 @@ pub struct Services {
     pub stores: Stores,
     /// Calls in Citrix's own words.
     pub passthrough: Passthrough,
+    /// Bulk work.
+    pub bulk: Bulk,
 }
 
 impl Services {
@@ -82,6 +86,7 @@ impl Services {
             platform: Platform::new(Arc::clone(core)),
             stores: Stores::new(Arc::clone(core)),
             passthrough: Passthrough::new(Arc::clone(core)),
+            bulk: Bulk::new(Arc::clone(core)),
         }
     }
 }

@@ -19,6 +19,7 @@ mod maintenance;
 mod names;
 mod notifications;
 mod openapi;
+mod operations;
 mod paging;
 mod policy;
 mod power;

@@ -22,7 +22,7 @@ use super::{
     caching::tag,
     extract::wildcard,
     format::Format,
-    params::{FromQuery, from_query, property_names},
+    params::{FromQuery, from_query, param_names, property_names, unknown_name},
     problem::Problem,
     views::{Addressed, CompletenessView, ItemView, SourceView},
 };
@@ -54,6 +54,21 @@ pub(crate) struct ListParams {
     region: Vec<String>,
     /// Only these customers, by name, Citrix id or `label:x`; may be repeated.
     customer: Vec<String>,
+}
+
+/// Parameters of lists that the gateway knows without asking anybody.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "it documents a part of `ListParams`")]
+pub(crate) struct PageParams {
+    /// Most items on a page, 1 to 1000; 100 by default.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    page_size: Option<usize>,
+    /// `nextPageToken` of the page before, with the same query.
+    page_token: Option<String>,
+    /// Only these properties of each item, separated by commas; its ids are always there.
+    #[param(style = Form, explode = false)]
+    fields: Vec<String>,
 }
 
 /// Whether a partial answer is welcome.
@@ -110,6 +125,26 @@ impl<F: FromQuery> FromRequestParts<ApiState> for List<F> {
 }
 
 impl<F> List<F> {
+    /// The list, unless it was narrowed to customers or regions: it has no such sources.
+    pub(crate) fn without_sources(self) -> Result<Self, Problem> {
+        let ListParams { region, customer, partial, .. } = &self.params;
+        let given = [
+            ("region", !region.is_empty()),
+            ("customer", !customer.is_empty()),
+            ("partial", partial.is_some()),
+        ];
+        let known = param_names::<PageParams>();
+        let errors: Vec<_> = given
+            .into_iter()
+            .filter(|(_, given)| *given)
+            .map(|(name, _)| unknown_name("parameter", name, &known))
+            .collect();
+        if errors.is_empty() {
+            return Ok(self);
+        }
+        Err(Problem::invalid(ProblemCode::UnknownParameter, errors))
+    }
+
     /// Which customers and sites are meant.
     pub(crate) fn scope(&self, customer: &str, site: Option<&str>) -> Result<Scope, Problem> {
         let customer = match customer {

@@ -3,6 +3,8 @@
 mod accounts;
 mod catalogs;
 mod machines;
+mod operation_events;
+mod operations;
 mod paths;
 mod platform;
 mod sessions;
@@ -53,6 +55,13 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::hide_session))
         .routes(routes!(sessions::unhide_session))
         .routes(routes!(sessions::send_session_message))
+        .routes(routes!(operations::start_operation, operations::list_operations))
+        .routes(routes!(operations::show_operation))
+        .routes(routes!(operations::list_operation_items))
+        .routes(routes!(operation_events::stream_operation_events))
+        .routes(routes!(operations::show_operation_result))
+        .routes(routes!(operations::cancel_operation))
+        .routes(routes!(operations::retry_failed_items))
         .routes(routes!(stores::list_stores))
         .routes(routes!(stores::list_store_resources))
         .routes(routes!(stores::show_store_resource))

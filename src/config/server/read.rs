@@ -5,7 +5,7 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Admin, Cache, Database, Log, LogFormat, Server, access};
+use super::{Admin, Cache, Database, Log, LogFormat, Operations, Server, access};
 use crate::config::{
     document::Value,
     reader::{Field, Section},
@@ -157,6 +157,17 @@ impl Database {
             field.warn("the URL holds a password", format!("write {}", secrets::FORM));
         }
         Some(Self { url: text, sqlite_path: None })
+    }
+}
+
+impl Operations {
+    pub(in crate::config) fn read(section: &Section<'_>) -> Self {
+        let (second, day) = (Duration::from_secs(1), Duration::from_hours(24));
+        Self {
+            retention: section.duration("retention", day..=day * 3_650),
+            lease: section.duration("lease", second * 2..=second * 300),
+            max_running: section.count("max_running", 1..=10_000),
+        }
     }
 }
 

@@ -254,7 +254,7 @@ impl Scope {
 
 impl SourceReport {
     /// A source that this page did not ask.
-    pub(super) fn unasked(account: &Account, error: Option<Error>) -> Self {
+    pub(in crate::services) fn unasked(account: &Account, error: Option<Error>) -> Self {
         let status = match error.as_ref().map(Error::code) {
             None => SourceStatus::Ok,
             Some(ProblemCode::SiteHibernated) => SourceStatus::Skipped,

@@ -115,7 +115,7 @@ fn refusal(job: &wire::Job, started_by: &Call) -> ErrorKind {
 
 /// Citrix's words about a job that failed: its own, those of a part of it, or those dug out of its
 /// parameters.
-fn message(job: &wire::Job) -> Option<String> {
+pub(super) fn message(job: &wire::Job) -> Option<String> {
     let own = job.error_string.as_deref();
     let parts = job.sub_jobs.iter().filter_map(|part| part.error_string.as_deref());
     let details = job

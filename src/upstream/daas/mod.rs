@@ -10,6 +10,7 @@ mod jobs;
 mod machines;
 mod power;
 mod sessions;
+mod trail;
 mod wire;
 
 #[cfg(test)]
@@ -18,3 +19,4 @@ mod tests;
 pub use client::Client;
 pub use machines::{MachineName, MachineScope};
 pub use power::Accepted;
+pub use trail::{JobEnd, JobTrail};

@@ -33,6 +33,7 @@ pub(crate) struct Builder {
     server: String,
     settings: String,
     secret: Option<String>,
+    database: Option<String>,
 }
 
 impl Gateway {
@@ -49,6 +50,7 @@ impl Gateway {
             server: String::new(),
             settings: String::new(),
             secret: None,
+            database: None,
         }
     }
 
@@ -161,6 +163,12 @@ impl Builder {
         self
     }
 
+    /// Keeps what must last in this database.
+    pub(crate) fn database(mut self, url: &str) -> Self {
+        self.database = Some(url.to_owned());
+        self
+    }
+
     /// Adds lines to the section `[server]`.
     pub(crate) fn server(mut self, lines: &str) -> Self {
         self.server += lines;
@@ -176,9 +184,10 @@ impl Builder {
         let simulator = Simulator::start(builder.simulator).await.unwrap();
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nsecret = \"{}\"\ndrain_delay = \"0s\"\n\
-              {}[admin]\nlisten = \"127.0.0.1:0\"\n{}\n{}\n{}",
+              {}[admin]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = \"{}\"\n{}\n{}\n{}",
             builder.secret.as_deref().unwrap_or(key.expose()),
             builder.server,
+            builder.database.as_deref().unwrap_or("sqlite::memory:"),
             builder.settings,
             builder.apps,
             upstream_config(&simulator),

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::upstream::lenient;
@@ -6,6 +7,14 @@ use crate::upstream::lenient;
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(in crate::upstream::daas) struct Job {
+    #[serde(deserialize_with = "lenient::text")]
+    pub(in crate::upstream::daas) id: Option<String>,
+    #[serde(rename = "Type", deserialize_with = "lenient::text")]
+    pub(in crate::upstream::daas) kind: Option<String>,
+    #[serde(deserialize_with = "lenient::time")]
+    pub(in crate::upstream::daas) formatted_creation_time: Option<Timestamp>,
+    #[serde(deserialize_with = "lenient::objects")]
+    pub(in crate::upstream::daas) parameters: Vec<Parameter>,
     #[serde(deserialize_with = "lenient::text")]
     pub(in crate::upstream::daas) status: Option<String>,
     #[serde(deserialize_with = "lenient::text")]

@@ -11,7 +11,7 @@ mod session;
 use serde::{Deserialize, de::DeserializeOwned};
 
 pub(super) use groups::{CATALOG_FIELDS, DeliveryGroup, MachineCatalog};
-pub(super) use job::Job;
+pub(super) use job::{Job, Parameter};
 pub(super) use machine::{MACHINE_FIELDS, Machine};
 pub(super) use me::Me;
 pub(super) use session::{SESSION_FIELDS, Session};

@@ -1,0 +1,179 @@
+//! One act on one target.
+
+use std::{fmt, sync::Arc};
+
+use super::Bulk;
+use crate::{
+    config::Customer,
+    domain::{
+        Action, CallContext, Machine, NameOrId, PowerAction, Session, SessionAction, SessionId,
+        SessionMessage, SiteId,
+    },
+    services::{Error, core::detached},
+};
+
+/// One target, as it was found when the operation was planned.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Aim {
+    /// Our name of the customer.
+    pub customer: String,
+    /// Its site.
+    pub site: SiteId,
+    /// Citrix's id of the machine or session.
+    pub id: String,
+    /// Its name, where it has one.
+    pub name: Option<String>,
+}
+
+/// What is done to a target.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// Something with a machine's power.
+    Power(PowerAction),
+    /// A machine's maintenance mode, on or off.
+    Maintenance(bool),
+    /// The end of a session.
+    Logoff,
+    /// A message to the user of a session.
+    Message(SessionMessage),
+}
+
+/// Citrix took it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Taken {
+    /// Its job, where it made one.
+    pub job_id: Option<String>,
+}
+
+/// Asked at the last moment before something is sent: does whoever sends it still own the work?
+#[derive(Clone)]
+pub struct Gate(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Gate {
+    /// A gate that is open while this says so.
+    pub fn new(open: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(open))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if (self.0)() { Ok(()) } else { Err(Error::Superseded) }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gate(…)")
+    }
+}
+
+impl Deed {
+    /// What the caller must be granted.
+    pub fn needs(&self) -> Action {
+        match self {
+            Self::Power(_) => Action::Power,
+            Self::Maintenance(_) => Action::Maintain,
+            Self::Logoff | Self::Message(_) => Action::Session,
+        }
+    }
+}
+
+impl Bulk {
+    /// The machine as it is now.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn machine(
+        &self,
+        ctx: &CallContext,
+        action: Action,
+        aim: &Aim,
+    ) -> Result<Machine, Error> {
+        let customer = self.authorize(ctx, action, aim)?;
+        let id = NameOrId::try_from(aim.id.as_str()).map_err(|_| Error::NotFound)?;
+        Ok(self.core.upstream.daas.machine(ctx, &customer, &aim.site, &id).await?)
+    }
+
+    /// The session as it is now.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn session(
+        &self,
+        ctx: &CallContext,
+        action: Action,
+        aim: &Aim,
+    ) -> Result<Session, Error> {
+        let customer = self.authorize(ctx, action, aim)?;
+        let id = SessionId::try_from(aim.id.as_str()).map_err(|_| Error::NotFound)?;
+        Ok(self.core.upstream.daas.session(ctx, &customer, &aim.site, &id).await?)
+    }
+
+    /// The API client that acts on this target: jobs are visible to nobody else.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn credential(
+        &self,
+        ctx: &CallContext,
+        action: Action,
+        aim: &Aim,
+    ) -> Result<String, Error> {
+        Ok(self.authorize(ctx, action, aim)?.client_id.clone())
+    }
+
+    /// Does it. The target is taken as it is: whoever acts has looked at it before.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`] when the gate was shut and nothing was sent; see [`Error`] for the
+    /// rest.
+    pub async fn act(
+        &self,
+        ctx: &CallContext,
+        aim: &Aim,
+        deed: Deed,
+        gate: Gate,
+    ) -> Result<Taken, Error> {
+        let customer = self.authorize(ctx, deed.needs(), aim)?;
+        let (core, ctx, aim) = (Arc::clone(&self.core), ctx.clone(), aim.clone());
+        detached(async move {
+            let (daas, site) = (&core.upstream.daas, &aim.site);
+            gate.check()?;
+            let _writing = core.cache.writing(&customer, Some(site));
+            let session = || SessionId::try_from(aim.id.as_str()).map_err(|_| Error::NotFound);
+            let job_id = match &deed {
+                Deed::Power(action) => {
+                    daas.power(&ctx, &customer, site, &aim.id, *action, false).await?.job_id
+                }
+                Deed::Maintenance(on) => {
+                    daas.set_maintenance(&ctx, &customer, site, &aim.id, *on).await?;
+                    None
+                }
+                Deed::Logoff => {
+                    let action = SessionAction::Logoff;
+                    daas.session_action(&ctx, &customer, site, &session()?, action).await?;
+                    None
+                }
+                Deed::Message(message) => {
+                    daas.send_message(&ctx, &customer, site, &session()?, message).await?;
+                    None
+                }
+            };
+            Ok(Taken { job_id })
+        })
+        .await
+    }
+
+    pub(super) fn authorize(
+        &self,
+        ctx: &CallContext,
+        action: Action,
+        aim: &Aim,
+    ) -> Result<Arc<Customer>, Error> {
+        let (account, granted) = self.core.authorize(ctx, action, &aim.customer)?;
+        if !granted.contains(aim.site.as_str()) {
+            let on = format!("site {} of customer {:?}", aim.site, aim.customer);
+            return Err(crate::auth::Denied::forbidden(&ctx.principal, action, on).into());
+        }
+        Ok(Arc::clone(account.usable()?))
+    }
+}

@@ -1,0 +1,82 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{FLOCK, flock, quick, request};
+
+#[tokio::test]
+async fn too_many_failures_stop_the_rest_of_the_site() {
+    let gateway = quick().scenario(flock(40)).start().await;
+    for n in 1..=40 {
+        let path = format!("/_sim/machines/acme/LAB%7CBIRD{n:04}");
+        gateway.sim("PATCH", &path, json!({ "powerFault": "HypervisorNotContactable" })).await;
+    }
+    let options = json!({ "maxTargets": 40, "maxConcurrency": 2, "maxErrors": 3 });
+    let operation = gateway.carry_out(request("reboot", FLOCK, options)).await;
+    let counts = &operation["counts"];
+    assert_eq!(operation["state"], "failed");
+    let failed = counts["failed"].as_u64().unwrap();
+    // One more than allowed stops it; what was under way finishes.
+    assert!((4..=6).contains(&failed), "{counts}");
+    assert_eq!(counts["cancelled"].as_u64().unwrap(), 40 - failed);
+    assert_eq!(operation["error"]["code"], "max_errors_exceeded");
+    let items = gateway.items(&operation).await;
+    let cancelled: Vec<_> = items.iter().filter(|item| item["state"] == "cancelled").collect();
+    assert!(cancelled.iter().all(|item| item["code"] == "max_errors_exceeded"));
+}
+
+#[tokio::test]
+async fn no_more_items_are_under_way_at_a_time_than_asked_for() {
+    let gateway = quick().scenario(flock(12)).start().await;
+    gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 200 }));
+    let options = json!({ "maxConcurrency": 3 });
+    let path = gateway.begin(request("reboot", FLOCK, options)).await;
+    let mut most = 0;
+    loop {
+        let operation = gateway.get(&path).await.ok(200);
+        most = most.max(operation["counts"]["dispatched"].as_u64().unwrap());
+        if operation["state"] != "running" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!((2..=3).contains(&most), "{most}");
+}
+
+#[tokio::test]
+async fn nothing_is_begun_after_the_window_has_closed() {
+    let gateway = quick().scenario(flock(6)).start().await;
+    gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 1500 }));
+    let options = json!({ "maxConcurrency": 1, "notAfter": "1s" });
+    let operation = gateway.carry_out(request("reboot", FLOCK, options)).await;
+    let counts = &operation["counts"];
+    assert_eq!(operation["state"], "partiallySucceeded", "{counts}");
+    assert_eq!(counts["succeeded"], 1);
+    assert_eq!(counts["cancelled"], 5);
+    assert_eq!(operation["error"]["code"], "window_closed");
+    let items = gateway.items(&operation).await;
+    assert_eq!(items[5]["code"], "window_closed");
+}
+
+#[tokio::test]
+async fn a_cancelled_operation_lets_what_is_under_way_finish() {
+    let gateway = quick().scenario(flock(10)).start().await;
+    gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 1000 }));
+    let options = json!({ "maxConcurrency": 2 });
+    let path = gateway.begin(request("reboot", FLOCK, options)).await;
+    super::eventually(|| async {
+        let operation = gateway.get(&path).await.ok(200);
+        (operation["counts"]["dispatched"] == 2).then_some(())
+    })
+    .await;
+    let cancelling = gateway.post(&format!("{path}/actions/cancel"), Value::Null).await.ok(200);
+    assert_eq!(cancelling["state"], "cancelling");
+    let operation = gateway.ended(&path).await;
+    assert_eq!(operation["state"], "cancelled");
+    assert_eq!(operation["counts"]["succeeded"], 2);
+    assert_eq!(operation["counts"]["cancelled"], 8);
+    // Once more changes nothing.
+    let again = gateway.post(&format!("{path}/actions/cancel"), Value::Null).await.ok(200);
+    assert_eq!(again["state"], "cancelled");
+    gateway.get(&format!("{path}/result")).await.problem(409, "operation_not_fully_succeeded");
+}

@@ -1,0 +1,183 @@
+use serde_json::{Value, json};
+
+use super::{FLOCK, POOL, flock, quick, request};
+
+#[tokio::test]
+async fn a_catalog_is_rebooted_and_every_machine_accounted_for() {
+    let gateway = quick().start().await;
+    let mut body = request("reboot", POOL, json!({}));
+    body["reason"] = json!("CHG-1234");
+    let operation = gateway.carry_out(body).await;
+
+    assert_eq!(operation["state"], "partiallySucceeded");
+    let counts = &operation["counts"];
+    assert_eq!(
+        (&counts["planned"], &counts["succeeded"], &counts["failed"]),
+        (&json!(16), &json!(14), &json!(2))
+    );
+    assert_eq!(operation["reason"], "CHG-1234");
+    assert_eq!(operation["createdBy"]["app"], "tests");
+    assert_eq!(operation["plan"]["leftAlone"]["inUse"], 4);
+    let items = gateway.items(&operation).await;
+    assert_eq!(items.len(), 16);
+    for item in &items {
+        let name = item["target"]["name"].as_str().unwrap();
+        let requests = gateway.power_counts(name, "reboot").await.0;
+        assert_eq!(requests, 1, "{name}");
+        assert_eq!(item["attempts"], 1);
+        assert!(item["upstreamTransactionId"].is_string() && item["upstreamJobId"].is_string());
+    }
+    let eagle = gateway.item(&operation, r"DEMOLAB\EAGLE").await;
+    assert_eq!(
+        (&eagle["state"], &eagle["code"]),
+        (&json!("failed"), &json!("action_not_supported"))
+    );
+    assert_eq!(eagle["message"], "Machine does not support specified power action.");
+
+    let path = operation["self"].as_str().unwrap();
+    let problem = gateway.get(&format!("{path}/result")).await;
+    problem.problem(409, "operation_not_fully_succeeded");
+    let failed = gateway.get(&format!("{path}/items?state=failed&pageSize=1")).await;
+    assert_eq!(failed.ok(200)["items"].as_array().unwrap().len(), 1);
+    let next = failed.ok(200)["nextPageToken"].as_str().unwrap().to_owned();
+    let rest = gateway.get(&format!("{path}/items?state=failed&pageToken={next}")).await.ok(200);
+    assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+    assert_eq!(rest["nextPageToken"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_result_is_a_success_only_when_all_is_done_and_well() {
+    let gateway = quick().start().await;
+    gateway.fault(json!({ "match": { "service": "daas", "method": "POST", "pathContains": "$reboot" }, "latencyMs": 1000 }));
+    let path = gateway
+        .begin(request("reboot", "customers/acme/sites/-/machines/KESTREL", json!({})))
+        .await;
+    let result = gateway.get(&format!("{path}/result")).await;
+    assert_eq!(result.problem(409, "operation_not_finished")["retryable"], true);
+    let waited = gateway.get(&format!("{path}/result?wait=30s")).await.ok(200);
+    assert_eq!(waited["state"], "succeeded");
+}
+
+#[tokio::test]
+async fn every_action_reaches_citrix_as_its_own() {
+    let gateway = quick().start().await;
+    let kestrel = "customers/acme/sites/-/machines/KESTREL";
+    let swift = "customers/acme/sites/-/machines/SWIFT";
+    let ok = |operation: Value| {
+        assert_eq!(operation["state"], "succeeded", "{operation}");
+        assert_eq!(operation["counts"]["succeeded"], 1, "{operation}");
+    };
+    ok(gateway.carry_out(request("set-maintenance", kestrel, json!({}))).await);
+    assert_eq!(gateway.simulated("acme", "DEMOLAB%7CKESTREL").await["inMaintenanceMode"], true);
+    ok(gateway.carry_out(request("clear-maintenance", kestrel, json!({}))).await);
+    assert_eq!(gateway.simulated("acme", "DEMOLAB%7CKESTREL").await["inMaintenanceMode"], false);
+    ok(gateway.carry_out(request("start", swift, json!({ "verify": "registered" }))).await);
+    ok(gateway.carry_out(request("suspend", swift, json!({ "verify": "power" }))).await);
+    ok(gateway.carry_out(request("resume", swift, json!({ "verify": "power" }))).await);
+    ok(gateway
+        .carry_out(request(
+            "shutdown",
+            swift,
+            json!({ "verify": "power", "include": ["unregistered"] }),
+        ))
+        .await);
+    assert_eq!(gateway.simulated("acme", "DEMOLAB%7CSWIFT").await["powerState"], "Off");
+}
+
+#[tokio::test]
+async fn users_are_told_and_logged_off() {
+    let gateway = quick().start().await;
+    let osprey = "customers/acme/sites/-/machines/OSPREY";
+    let mut body = request("send-message", osprey, json!({}));
+    body["message"] = json!({ "title": "Hello", "text": "This desktop restarts soon." });
+    let operation = gateway.carry_out(body).await;
+    assert_eq!(operation["counts"]["succeeded"], 2, "{operation}");
+    let operation = gateway.carry_out(request("logoff-sessions", osprey, json!({}))).await;
+    assert_eq!(operation["counts"]["succeeded"], 2, "{operation}");
+    assert_eq!(
+        gateway
+            .asked("service=daas&method=POST")
+            .await
+            .iter()
+            .filter(|r| {
+                let path = r["path"].as_str().unwrap().to_lowercase();
+                path.contains("$sendmessage") || path.contains("$logoff")
+            })
+            .count(),
+        4
+    );
+}
+
+#[tokio::test]
+async fn verified_items_are_seen_back_and_pace_the_wave() {
+    let gateway = quick().scenario(flock(4)).start().await;
+    let options = json!({ "verify": "registered", "maxConcurrency": 1, "maxTargets": 10 });
+    let path = gateway.begin(request("reboot", FLOCK, options)).await;
+    let operation = gateway.ended(&path).await;
+    assert_eq!(operation["state"], "succeeded");
+    assert_eq!(operation["counts"]["verified"], 4);
+    assert!(gateway.items(&operation).await.iter().all(|item| item["verification"] == "verified"));
+}
+
+#[tokio::test]
+async fn a_machine_that_is_not_seen_back_says_so() {
+    let gateway = quick().start().await;
+    let crane = "customers/acme/sites/-/machines/CRANE";
+    let options = json!({ "verify": "registered", "verifyTimeout": "1s" });
+    let operation = gateway.carry_out(request("reboot", crane, options)).await;
+    assert_eq!(operation["counts"]["verified"], 0);
+    let item = gateway.item(&operation, r"DEMOLAB\CRANE").await;
+    assert_eq!((&item["state"], &item["code"]), (&json!("succeeded"), &json!("verify_timeout")));
+}
+
+#[tokio::test]
+async fn failed_items_are_retried_in_an_operation_of_their_own() {
+    let gateway = quick().start().await;
+    let first = gateway.carry_out(request("reboot", POOL, json!({}))).await;
+    gateway
+        .sim("PATCH", "/_sim/machines/acme/DEMOLAB%7CSTARLING", json!({ "powerFault": null }))
+        .await;
+    let path = format!("{}/actions/retry-failed", first["self"].as_str().unwrap());
+    let reply = gateway.post(&path, Value::Null).await;
+    let second = reply.ok(202);
+    assert_eq!(second["retryOf"], first["id"]);
+    let second = gateway.ended(reply.header("location")).await;
+    assert_eq!(
+        (&second["counts"]["planned"], &second["counts"]["succeeded"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(gateway.power_counts(r"DEMOLAB\KESTREL", "reboot").await.0, 1);
+    assert_eq!(gateway.power_counts(r"DEMOLAB\STARLING", "reboot").await.0, 2);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_unknown_until_evidence_settles_it() {
+    let gateway = quick().start().await;
+    let lost = json!({ "match": { "service": "daas", "method": "POST", "pathContains": "$reboot" },
+        "times": 1, "afterEffect": true, "reset": true });
+    gateway.fault(lost);
+    let kestrel = "customers/acme/sites/-/machines/KESTREL";
+    let path = gateway.begin(request("reboot", kestrel, json!({}))).await;
+    let operation = super::eventually(|| async {
+        let operation = gateway.get(&path).await.ok(200);
+        super::check_counts(&operation);
+        (operation["state"] == "succeeded").then_some(operation)
+    })
+    .await;
+    let item = gateway.item(&operation, r"DEMOLAB\KESTREL").await;
+    assert!(item["evidence"].as_str().unwrap().starts_with("job "), "{item}");
+    assert_eq!(gateway.power_counts(r"DEMOLAB\KESTREL", "reboot").await.0, 1);
+}
+
+#[tokio::test]
+async fn a_call_that_reached_nobody_is_sent_again() {
+    let gateway = quick().start().await;
+    gateway.fault(
+        json!({ "match": { "service": "daas", "method": "POST", "pathContains": "$reboot" },
+        "times": 1, "rateLimit": "retry-after", "seconds": 1 }),
+    );
+    let kestrel = "customers/acme/sites/-/machines/KESTREL";
+    let operation = gateway.carry_out(request("reboot", kestrel, json!({}))).await;
+    assert_eq!(operation["state"], "succeeded");
+    assert_eq!(gateway.power_counts(r"DEMOLAB\KESTREL", "reboot").await.1, 1);
+}
