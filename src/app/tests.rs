@@ -143,8 +143,8 @@ async fn the_way_to_citrix_is_kept_while_regions_and_its_settings_are() {
     let gateway = Running::start().await;
     let alike = |config: &str| {
         gateway.write(config);
-        let before = gateway.current.load_full();
-        async {
+        let (gateway, before) = (&gateway, gateway.current.load_full());
+        async move {
             gateway.reload().await;
             before.asks_alike(&gateway.current.load().config)
         }
