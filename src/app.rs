@@ -95,7 +95,7 @@ impl App {
     /// # Errors
     /// See [`Error`].
     pub async fn build(config: Config, options: &Options) -> Result<Self, Error> {
-        let shared = Shared::new(options);
+        let shared = Shared::open(options, &config).await?;
         let limits = Limits::from(&config.server);
         let (listen, admin_listen) = (config.server.listen, config.admin.listen);
 
@@ -201,6 +201,7 @@ impl App {
         if let Some(Err(error)) = OptionFuture::from(reloading).await {
             tracing::error!(%error, "the watch over the configuration broke down");
         }
+        shared.db.close().await;
     }
 }
 

@@ -170,7 +170,7 @@ impl Problem {
     }
 
     /// Says when the same request can succeed.
-    fn retry_after(mut self, wait: Duration) -> Self {
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.parts().retry_after = Some(wait);
         self
     }
@@ -294,6 +294,8 @@ impl From<Error> for Problem {
             | Error::FailedEarlier(_)
             | Error::Upstream(_)
             | Error::Body(_)
+            | Error::AuditUnavailable(_)
+            | Error::KeysUnavailable(_)
             | Error::Internal => {}
         }
         problem

@@ -1,6 +1,6 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::net;
+use crate::{db, net};
 
 /// Why a gateway could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum Error {
     /// The way to Citrix could not be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Client(#[from] net::Error),
+    /// The durable store could not be opened.
+    #[error(transparent)]
+    Database(#[from] db::OpenError),
 }
 
 fn bind_hint(error: &io::Error) -> String {

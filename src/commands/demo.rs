@@ -144,6 +144,7 @@ fn gateway_config(listen: SocketAddr, simulator: &Simulator, key: &ApiKey) -> St
     format!(
         "[server]\nlisten = \"{listen}\"\nsecret = {:?}\ndrain_delay = \"0s\"\n\
          [admin]\nlisten = \"{admin}\"\n\
+         [database]\nurl = \"sqlite::memory:\"\n\
          [apps.demo]\nkeys = [\"{}\"]\n\
          [[apps.demo.grants]]\n\
          actions = [\"read\", \"session\", \"power\", \"maintain\", \"notify\", \"write\", \

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Admin, App, Cache, Config, Database, Environment, Finding, Issuer, Log, Region,
+    Admin, App, Audit, Cache, Config, Database, Environment, Finding, Issuer, Log, Region,
     ResilienceSettings, Server, Severity, Store, UpstreamSettings, apps::Known, context::Context,
     customers::Customers, document::Origin, file::read_text, layers::Layers, reader::Section,
 };
@@ -78,6 +78,8 @@ impl Config {
             ("server.tls", self.server.tls.is_some() != new.server.tls.is_some()),
             ("log", self.log != new.log),
             ("database.url", url(self) != url(new)),
+            ("audit.retention", self.audit.retention != new.audit.retention),
+            ("audit.file", self.audit.file != new.audit.file),
         ];
         changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
     }
@@ -94,9 +96,9 @@ impl Config {
     fn of(context: &Context<'_>, layers: &Layers, options: LoadOptions) -> Option<Self> {
         let nowhere = Origin::default();
         let root = Section::open(context, "", "", &layers.table, &nowhere, Severity::Error);
-        let fields =
-            ["server", "admin", "log", "database", "cache", "upstream"].map(|key| root.field(key));
-        let [server, admin, log, database, cache, upstream] = &fields;
+        let fields = ["server", "admin", "log", "database", "audit", "cache", "upstream"]
+            .map(|key| root.field(key));
+        let [server, admin, log, database, audit, cache, upstream] = &fields;
         let cache = cache.section("cache", TABLE);
         let upstream = upstream.section("upstream", TABLE);
         let ttl = cache.map(|cache| cache.field("ttl"));
@@ -110,6 +112,7 @@ impl Config {
         let log = log.section("log", TABLE).map(|section| Log::read(&section));
         let database = database.section("database", TABLE).zip(server.as_ref());
         let database = database.map(|(section, server)| Database::read(&section, server));
+        let audit = audit.section("audit", TABLE).map(|section| Audit::read(&section));
         let ttl = ttl.as_ref().and_then(|ttl| ttl.section("cache.ttl", TABLE));
         let cache = cache.zip(ttl).map(|(section, ttl)| Cache::read(&section, &ttl));
         let token = token.as_ref().and_then(|token| token.section("upstream.token", TABLE));
@@ -133,6 +136,7 @@ impl Config {
             admin: admin?,
             log: log?,
             database: database?,
+            audit: audit?,
             cache: cache?,
             upstream: upstream?,
             regions,

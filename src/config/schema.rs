@@ -96,6 +96,7 @@ pub(super) const SECTIONS: &[Keys] = &[
             "admin",
             "log",
             "database",
+            "audit",
             "regions",
             "cache",
             "upstream",
@@ -137,6 +138,7 @@ pub(super) const SECTIONS: &[Keys] = &[
     ("admin", &["listen"]),
     ("log", &["filter", "format"]),
     ("database", &["url"]),
+    ("audit", &["retention", "file"]),
     ("regions.*", &["api", "token", "token_form", "daas", "registry", "core", "notifications"]),
     ("cache", &["max_bytes", "ttl", "stale_while_revalidate", "stale_if_error"]),
     (

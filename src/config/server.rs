@@ -93,6 +93,15 @@ pub struct Database {
     pub sqlite_path: Option<PathBuf>,
 }
 
+/// The audit trail, which is kept in the database.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// How long an entry is kept.
+    pub retention: Duration,
+    /// A file of JSON lines for a log collector, where there is to be one.
+    pub file: Option<PathBuf>,
+}
+
 /// The response cache.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cache {

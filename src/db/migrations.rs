@@ -10,9 +10,9 @@ pub(super) fn migrator() -> Migrator {
         let (simple, sql) = (MigrationType::Simple, sql.into_sql_str());
         Migration::new(version, name.into(), simple, sql, false)
     };
-    Migrator::with_migrations(vec![migration(
-        1,
-        "leases",
-        include_str!("migrations/0001_leases.sql"),
-    )])
+    Migrator::with_migrations(vec![
+        migration(1, "leases", include_str!("migrations/0001_leases.sql")),
+        migration(2, "audit", include_str!("migrations/0002_audit.sql")),
+        migration(3, "idempotency", include_str!("migrations/0003_idempotency.sql")),
+    ])
 }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod administration;
+mod audit_trail;
 mod catalogs;
 mod checkup;
 mod core;
@@ -13,6 +14,7 @@ mod cursor;
 mod directory;
 mod error;
 mod fanout;
+mod idempotency;
 mod listing;
 mod machines;
 mod names;
@@ -27,12 +29,14 @@ use std::sync::Arc;
 
 pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
 pub use administration::{Administration, CredentialCheck, CredentialDetail};
+pub use audit_trail::{AuditQuery, AuditTrail};
 pub use catalogs::Catalogs;
 pub use checkup::{Step, Trouble, sign_in};
 pub use core::{Core, CoreParts};
 pub use directory::{Account, Directory, Scope, Wildcard};
 pub use error::{Candidate, Error, UpstreamFault};
 pub use fanout::{Event, Listing, Paging};
+pub use idempotency::{Idempotency, KeptAnswer, KeptHeader, Reservation};
 pub use listing::{
     Completeness, CompletenessStatus, ListPage, Located, SourceReport, SourceStatus, Verdict,
 };
@@ -67,6 +71,10 @@ pub struct Services {
     pub stores: Stores,
     /// Calls in Citrix's own words.
     pub passthrough: Passthrough,
+    /// The record of changes.
+    pub audit: AuditTrail,
+    /// Requests that must not be carried out twice.
+    pub idempotency: Idempotency,
 }
 
 impl Services {
@@ -82,6 +90,8 @@ impl Services {
             platform: Platform::new(Arc::clone(core)),
             stores: Stores::new(Arc::clone(core)),
             passthrough: Passthrough::new(Arc::clone(core)),
+            audit: AuditTrail::new(Arc::clone(core)),
+            idempotency: core.idempotency.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The REST API, one file per resource.
 
 mod accounts;
+mod audit;
 mod catalogs;
 mod machines;
 mod paths;
@@ -53,6 +54,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::hide_session))
         .routes(routes!(sessions::unhide_session))
         .routes(routes!(sessions::send_session_message))
+        .routes(routes!(audit::list_audit_entries))
         .routes(routes!(stores::list_stores))
         .routes(routes!(stores::list_store_resources))
         .routes(routes!(stores::show_store_resource))

@@ -174,9 +174,13 @@ impl Builder {
             .replace('\n', "");
         let (builder, key) = self.app("tests", &everything);
         let simulator = Simulator::start(builder.simulator).await.unwrap();
+        let database = match builder.settings.contains("[database]") {
+            true => "",
+            false => "[database]\nurl = \"sqlite::memory:\"\n",
+        };
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nsecret = \"{}\"\ndrain_delay = \"0s\"\n\
-              {}[admin]\nlisten = \"127.0.0.1:0\"\n{}\n{}\n{}",
+              {}[admin]\nlisten = \"127.0.0.1:0\"\n{database}{}\n{}\n{}",
             builder.secret.as_deref().unwrap_or(key.expose()),
             builder.server,
             builder.settings,
