@@ -40,7 +40,6 @@ use self::{
 use crate::{
     api::{Ask, Attempt, Control, ReloadState, Trigger},
     config::{Config, Finding, Severity, Source},
-    db::Db,
     server::{Limits, Server, Tls},
     services::DropInPath,
     telemetry::Metrics,
@@ -96,8 +95,7 @@ impl App {
     /// # Errors
     /// See [`Error`].
     pub async fn build(config: Config, options: &Options) -> Result<Self, Error> {
-        let db = Db::open(&config.database).await?;
-        let shared = Shared::new(options, db, &config);
+        let shared = Shared::open(options, &config).await?;
         let limits = Limits::from(&config.server);
         let (listen, admin_listen) = (config.server.listen, config.admin.listen);
 
@@ -212,6 +210,7 @@ impl App {
         if let Some(Err(error)) = OptionFuture::from(reloading).await {
             tracing::error!(%error, "the watch over the configuration broke down");
         }
+        shared.db.close().await;
     }
 }
 

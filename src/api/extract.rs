@@ -163,7 +163,7 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Prob
 }
 
 /// Why a body could not be read: too long, too slow, or broken off.
-fn body_problem(rejection: &BytesRejection) -> Problem {
+pub(crate) fn body_problem(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         let detail = "the request body is larger than this gateway takes";
         return Problem::new(ProblemCode::PayloadTooLarge, detail);

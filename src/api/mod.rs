@@ -18,6 +18,7 @@ mod edge;
 mod extract;
 mod format;
 mod headers;
+mod idempotency;
 mod list;
 mod openapi;
 mod params;
@@ -89,6 +90,7 @@ pub fn router(state: ApiState) -> Router {
     let v1 = v1
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
+        .layer(middleware::from_fn_with_state(state.clone(), idempotency::idempotency))
         .layer(middleware::from_fn_with_state(state.clone(), authenticate::authenticate));
     let mut routes = Router::new()
         .nest("/v1", v1)

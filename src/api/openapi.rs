@@ -31,6 +31,7 @@ use crate::domain::ProblemCode;
         (name = "sessions", description = "Find users' sessions, end them, disconnect them, send messages."),
         (name = "operations", description = "One action on many machines or sessions: planned, paced, and kept until it is done."),
         (name = "catalogs", description = "Machine catalogs (how machines are made) and delivery groups (who gets them)."),
+        (name = "audit", description = "The record of changes: who did what, why, and what became of it."),
         (name = "stores", description = "StoreFront stores: what they offer, and switching a machine off."),
         (name = "customers", description = "Customers, their sites, services and notifications, regions, and the caller itself."),
     ),
@@ -77,6 +78,7 @@ pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Document {
     share_schemas(&mut value);
     loosen_items(&mut value);
     document_lists(&mut value);
+    document_keys(&mut value);
     add_examples(&mut value);
     Document(value)
 }
@@ -142,6 +144,7 @@ problem_responses! {
     NotFound, NotAcceptable, PayloadTooLarge, UnsupportedMediaType, Internal, UpstreamError,
     UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable, UpstreamRateLimited,
     UpstreamTokenUnavailable, CredentialQuarantined, DeadlineExceeded, OutcomeUnknown,
+    IdempotencyInProgress, IdempotencyKeyReused, AuditUnavailable,
 }
 problem_responses! {
     /// What an action on a machine or session can fail with.
@@ -151,9 +154,15 @@ problem_responses! {
     OperationInProgress, PayloadTooLarge, UnsupportedMediaType, ActionNotSupported, Internal,
     UpstreamError, UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden,
     UpstreamUnavailable, UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined,
-    SiteHibernated, UpstreamTimeout, DeadlineExceeded, OutcomeUnknown,
+    SiteHibernated, UpstreamTimeout, DeadlineExceeded, OutcomeUnknown, IdempotencyInProgress,
+    IdempotencyKeyReused, AuditUnavailable,
 }
-
+problem_responses! {
+    /// What the record of changes can fail with.
+    AuditProblems:
+    InvalidRequest, UnknownParameter, InvalidPageToken, CredentialsMissing, CredentialsInvalid,
+    PolicyDenied, NotFound, NotAcceptable, Internal, AuditUnavailable,
+}
 problem_responses! {
     /// What planning or starting an operation can fail with.
     PlanProblems:
@@ -198,6 +207,17 @@ problem_responses! {
     UpstreamRejectedCredentials, UpstreamForbidden, UpstreamNotTrusted, UpstreamUnspecified,
     UpstreamUnavailable, UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined,
     UpstreamTimeout, DeadlineExceeded, OutcomeUnknown,
+}
+problem_responses! {
+    /// What changing something through a store can fail with, beyond what any call to it can.
+    StoreChangeProblems:
+    InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, StoreSessionExpired,
+    PolicyDenied, NotFound, NoAssignedMachine, NotAcceptable, MachineInMaintenanceMode,
+    OperationInProgress, ResourceDisabled, PayloadTooLarge, UnsupportedMediaType,
+    ActionNotSupported, Internal, UpstreamError, UpstreamMalformed, UpstreamRejectedCredentials,
+    UpstreamForbidden, UpstreamNotTrusted, UpstreamUnspecified, UpstreamUnavailable,
+    UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined, UpstreamTimeout,
+    DeadlineExceeded, OutcomeUnknown, IdempotencyInProgress, IdempotencyKeyReused, AuditUnavailable,
 }
 
 /// One response a status, naming every code that can come with it.
@@ -378,6 +398,32 @@ fn document_lists(document: &mut Value) {
                 "schema": { "type": "string" },
             },
         });
+    }
+}
+
+/// Says of every call that can be repeated safely how.
+fn document_keys(document: &mut Value) {
+    for operation in operations(document) {
+        let refused = operation.pointer("/responses/422/description").and_then(Value::as_str);
+        if !refused.is_some_and(|text| text.contains(ProblemCode::IdempotencyKeyReused.as_str())) {
+            continue;
+        }
+        if let Some(object) = operation.as_object_mut()
+            && let Some(parameters) = object
+                .entry("parameters")
+                .or_insert_with(|| Value::Array(Vec::new()))
+                .as_array_mut()
+        {
+            parameters.push(json!({
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": false,
+                "description": "A name of your own for this request, such as a UUID. The same \
+                    request with the same key is carried out once: for 24 hours it gets the first \
+                    answer again, with `Idempotent-Replayed: true`.",
+                "schema": { "type": "string", "maxLength": 255 },
+            }));
+        }
     }
 }
 

@@ -171,7 +171,7 @@ impl Problem {
     }
 
     /// Says when the same request can succeed.
-    fn retry_after(mut self, wait: Duration) -> Self {
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.parts().retry_after = Some(wait);
         self
     }
@@ -296,6 +296,8 @@ impl From<Error> for Problem {
             | Error::Upstream(_)
             | Error::Body(_)
             | Error::Superseded
+            | Error::AuditUnavailable(_)
+            | Error::KeysUnavailable(_)
             | Error::Internal => {}
         }
         problem

@@ -25,12 +25,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The durable store could not be opened.
-    #[error(transparent)]
-    Store(#[from] db::OpenError),
     /// The way to Citrix could not be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Client(#[from] net::Error),
+    /// The durable store could not be opened.
+    #[error(transparent)]
+    Database(#[from] db::OpenError),
 }
 
 fn bind_hint(error: &io::Error) -> String {

@@ -102,6 +102,8 @@ fn state(
         stores: config.stores,
         policy: Policy::new(apps.values()),
         upstream,
+        audit: shared.audit.clone(),
+        idempotency: shared.idempotency.clone(),
         clock: Arc::clone(&clock),
         secret,
         previous_secret: config.server.previous_secret,

@@ -1,14 +1,16 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::Options;
+use super::{Error, Options};
 use crate::{
     api::Lifecycle,
+    audit::Audit,
     config::Config,
     db::Db,
     domain::{Clock, SystemClock},
     operations::Runner,
+    services::Idempotency,
     telemetry::Metrics,
 };
 
@@ -22,19 +24,51 @@ pub(super) struct Shared {
     /// Cancelled when streams have to end.
     pub(super) closing: CancellationToken,
     pub(super) operations: Runner,
+    pub(super) db: Db,
+    pub(super) audit: Audit,
+    pub(super) idempotency: Idempotency,
+    _sweeper: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options, db: Db, config: &Config) -> Self {
+    /// Opens the durable store; everything else is made from nothing.
+    pub(super) async fn open(options: &Options, config: &Config) -> Result<Self, Error> {
+        let db = Db::open(&config.database).await?;
+        let audit = Audit::new(db.clone(), &config.audit);
+        let idempotency = Idempotency::new(db.clone());
+        let sweeper = sweep(db.clone(), audit.clone(), idempotency.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let operations = Runner::new(db, Arc::clone(&clock), config.operations.clone());
-        Self {
+        let operations = Runner::new(db.clone(), Arc::clone(&clock), config.operations.clone());
+        Ok(Self {
             metrics: Metrics::new(),
             clock,
             lifecycle: Lifecycle::default(),
             options: options.clone(),
             closing: CancellationToken::new(),
             operations,
-        }
+            db,
+            audit,
+            idempotency,
+            _sweeper: Arc::new(AbortOnDropHandle::new(tokio::spawn(sweeper))),
+        })
     }
 }
+
+/// Deletes what has been kept long enough, now and then.
+async fn sweep(db: Db, audit: Audit, idempotency: Idempotency) {
+    // A process that begins knows that nobody else is at work in a database of its own.
+    let mut alone = !db.is_shared();
+    loop {
+        let swept = audit.sweep(alone).await;
+        if let Err(error) = &swept {
+            tracing::warn!(%error, "the audit trail could not be swept");
+        }
+        alone = alone && swept.is_err();
+        if let Err(error) = idempotency.sweep().await {
+            tracing::warn!(%error, "idempotency keys could not be swept");
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+const EVERY: Duration = Duration::from_hours(1);

@@ -153,6 +153,37 @@ impl Policy {
         }
     }
 
+    /// Whether a change must say why: every grant that allows it, on this site or (`None`) on the
+    /// customer as a whole, wants a reason.
+    pub fn needs_reason(
+        &self,
+        principal: &Principal,
+        action: Action,
+        customer: CustomerKey<'_>,
+        site: Option<&str>,
+    ) -> bool {
+        let covers = |grant: &&Grant| match (site_scope(grant), site) {
+            (SiteScope::All, _) => true,
+            (scope, Some(site)) => scope.contains(site),
+            (SiteScope::Only(_), None) => false,
+        };
+        let grants = self.naming(principal, customer);
+        action.changes()
+            && grants
+                .filter(|grant| grant.actions.contains(&action))
+                .filter(covers)
+                .all(|grant| grant.require_reason)
+    }
+
+    /// The same for a store.
+    pub fn store_needs_reason(&self, principal: &Principal, action: Action, store: &str) -> bool {
+        let grants = self.grants(principal).iter();
+        action.changes()
+            && grants
+                .filter(|grant| names_store(grant, store) && grant.actions.contains(&action))
+                .all(|grant| grant.require_reason)
+    }
+
     /// Whether any grant names the store.
     pub fn sees_store(&self, principal: &Principal, store: &str) -> bool {
         self.grants(principal).iter().any(|grant| names_store(grant, store))

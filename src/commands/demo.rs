@@ -143,7 +143,8 @@ fn gateway_config(listen: SocketAddr, simulator: &Simulator, key: &ApiKey) -> St
     let admin = SocketAddr::new(listen.ip(), 0);
     format!(
         "[server]\nlisten = \"{listen}\"\nsecret = {:?}\ndrain_delay = \"0s\"\n\
-         [admin]\nlisten = \"{admin}\"\n[database]\nurl = \"sqlite::memory:\"\n\
+         [admin]\nlisten = \"{admin}\"\n\
+         [database]\nurl = \"sqlite::memory:\"\n\
          [apps.demo]\nkeys = [\"{}\"]\n\
          [[apps.demo.grants]]\n\
          actions = [\"read\", \"session\", \"power\", \"maintain\", \"notify\", \"write\", \

@@ -71,10 +71,6 @@ pub async fn run(
 /// What is configured and checked, and used by nothing yet. Who wrote it should not believe that it
 /// is in force.
 fn unused(config: &Config) -> Vec<&'static str> {
-    let mut grants = config.apps.values().flat_map(|app| &app.grants);
-    let parts = [
-        ("issuers", !config.issuers.is_empty()),
-        ("require_reason of grants", grants.any(|grant| grant.require_reason)),
-    ];
+    let parts = [("issuers", !config.issuers.is_empty())];
     parts.into_iter().filter(|(_, is_set)| *is_set).map(|(part, _)| part).collect()
 }

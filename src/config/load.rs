@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    Admin, App, Cache, Config, Database, Environment, Finding, Issuer, Log, Operations, Region,
-    ResilienceSettings, Server, Severity, Store, UpstreamSettings, apps::Known, context::Context,
-    customers::Customers, document::Origin, file::read_text, layers::Layers, reader::Section,
+    Admin, App, Audit, Cache, Config, Database, Environment, Finding, Issuer, Log, Operations,
+    Region, ResilienceSettings, Server, Severity, Store, UpstreamSettings, apps::Known,
+    context::Context, customers::Customers, document::Origin, file::read_text, layers::Layers,
+    reader::Section,
 };
 
 /// What came of reading a configuration.
@@ -78,6 +79,8 @@ impl Config {
             ("server.tls", self.server.tls.is_some() != new.server.tls.is_some()),
             ("log", self.log != new.log),
             ("database.url", url(self) != url(new)),
+            ("audit.retention", self.audit.retention != new.audit.retention),
+            ("audit.file", self.audit.file != new.audit.file),
         ];
         changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
     }
@@ -94,9 +97,10 @@ impl Config {
     fn of(context: &Context<'_>, layers: &Layers, options: LoadOptions) -> Option<Self> {
         let nowhere = Origin::default();
         let root = Section::open(context, "", "", &layers.table, &nowhere, Severity::Error);
-        let fields = ["server", "admin", "log", "database", "operations", "cache", "upstream"]
-            .map(|key| root.field(key));
-        let [server, admin, log, database, operations, cache, upstream] = &fields;
+        let fields =
+            ["server", "admin", "log", "database", "audit", "operations", "cache", "upstream"]
+                .map(|key| root.field(key));
+        let [server, admin, log, database, audit, operations, cache, upstream] = &fields;
         let cache = cache.section("cache", TABLE);
         let upstream = upstream.section("upstream", TABLE);
         let ttl = cache.map(|cache| cache.field("ttl"));
@@ -112,6 +116,7 @@ impl Config {
         let database = database.map(|(section, server)| Database::read(&section, server));
         let operations = operations.section("operations", TABLE);
         let operations = operations.map(|section| Operations::read(&section));
+        let audit = audit.section("audit", TABLE).map(|section| Audit::read(&section));
         let ttl = ttl.as_ref().and_then(|ttl| ttl.section("cache.ttl", TABLE));
         let cache = cache.zip(ttl).map(|(section, ttl)| Cache::read(&section, &ttl));
         let token = token.as_ref().and_then(|token| token.section("upstream.token", TABLE));
@@ -136,6 +141,7 @@ impl Config {
             log: log?,
             database: database?,
             operations: operations?,
+            audit: audit?,
             cache: cache?,
             upstream: upstream?,
             regions,

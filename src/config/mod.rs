@@ -48,7 +48,7 @@ pub use regions::{Region, TokenForm};
 pub use resilience::{
     BreakerSettings, CooldownSettings, ResilienceSettings, RetrySettings, SlotSettings,
 };
-pub use server::{Admin, Cache, Database, Log, LogFormat, Operations, Server};
+pub use server::{Admin, Audit, Cache, Database, Log, LogFormat, Operations, Server};
 pub use source::Source;
 pub use stores::{Store, StoreAccount, StoreAuth};
 pub use tls::Tls;
@@ -69,6 +69,8 @@ pub struct Config {
     pub database: Database,
     /// Durable bulk operations.
     pub operations: Operations,
+    /// The audit trail.
+    pub audit: Audit,
     /// The response cache.
     pub cache: Cache,
     /// Bounds and timings of calls to Citrix.

@@ -97,6 +97,7 @@ pub(super) const SECTIONS: &[Keys] = &[
             "log",
             "database",
             "operations",
+            "audit",
             "regions",
             "cache",
             "upstream",
@@ -139,6 +140,7 @@ pub(super) const SECTIONS: &[Keys] = &[
     ("log", &["filter", "format"]),
     ("database", &["url"]),
     ("operations", &["retention", "lease", "max_running"]),
+    ("audit", &["retention", "file"]),
     ("regions.*", &["api", "token", "token_form", "daas", "registry", "core", "notifications"]),
     ("cache", &["max_bytes", "ttl", "stale_while_revalidate", "stale_if_error"]),
     (

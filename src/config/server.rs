@@ -104,6 +104,15 @@ pub struct Operations {
     pub max_running: u32,
 }
 
+/// The audit trail, which is kept in the database.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// How long an entry is kept.
+    pub retention: Duration,
+    /// A file of JSON lines for a log collector, where there is to be one.
+    pub file: Option<PathBuf>,
+}
+
 /// The response cache.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cache {

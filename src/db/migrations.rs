@@ -12,6 +12,8 @@ pub(super) fn migrator() -> Migrator {
     };
     Migrator::with_migrations(vec![
         migration(1, "leases", include_str!("migrations/0001_leases.sql")),
+        migration(2, "audit", include_str!("migrations/0002_audit.sql")),
+        migration(3, "idempotency", include_str!("migrations/0003_idempotency.sql")),
         migration(10, "operations", include_str!("migrations/0010_operations.sql")),
     ])
 }

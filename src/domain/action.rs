@@ -40,6 +40,11 @@ impl Action {
         Self::Admin,
     ];
 
+    /// Whether it changes anything at Citrix.
+    pub fn changes(self) -> bool {
+        !matches!(self, Self::Read | Self::Audit | Self::Admin)
+    }
+
     /// The word used in configuration and messages.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -33,6 +33,9 @@ pub struct CallContext {
     pub operation_id: Option<Uuid>,
     /// How recent the readings for it must be.
     pub freshness: Freshness,
+    /// The reserved `Idempotency-Key` of the call: what it does is recorded together with it.
+    pub reservation: Option<Uuid>,
+    changed: Arc<AtomicBool>,
     asked: Arc<AtomicU8>,
     readings: Arc<Mutex<Option<Readings>>>,
 }
@@ -64,6 +67,8 @@ impl CallContext {
             via: Via::default(),
             operation_id: None,
             freshness: Freshness::default(),
+            reservation: None,
+            changed: Arc::default(),
             asked: Arc::default(),
             readings: Arc::default(),
         }
@@ -122,6 +127,16 @@ impl CallContext {
     /// Remembers that an upstream was asked, so that the answer names the transaction.
     pub fn note_upstream_call(&self) {
         self.asked.fetch_or(ASKED, Ordering::Relaxed);
+    }
+
+    /// Remembers that an upstream is being asked to change something.
+    pub fn note_change(&self) {
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an upstream was asked to change something on behalf of this call or any clone of it.
+    pub fn asked_for_change(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
     }
 
     /// Remembers that the answer came from the simulator, so that nobody takes it for real.

@@ -69,6 +69,18 @@ pub enum SessionAction {
     Unhide,
 }
 
+impl SessionAction {
+    /// The word in paths and in the audit trail.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Logoff => "logoff",
+            Self::Disconnect => "disconnect",
+            Self::Hide => "hide",
+            Self::Unhide => "unhide",
+        }
+    }
+}
+
 /// A message box for the user of a session.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

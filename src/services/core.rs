@@ -1,13 +1,15 @@
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, sync::Arc};
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Account, Candidate, Directory, Error, ReadCache, Wildcard};
+use super::{Account, Candidate, Directory, Error, Idempotency, ReadCache, Wildcard};
 use crate::{
+    audit::{self, Audit, Outcome},
     auth::{Denied, Policy, SiteScope},
     config::{Customer, Store},
-    domain::{Action, CallContext, Clock, NameOrId, Site, SiteId, StoreName},
+    domain::{Action, CallContext, Clock, NameOrId, ProblemCode, Site, SiteId, StoreName},
     upstream::Upstream,
     wire::seal::Sealer,
 };
@@ -18,6 +20,8 @@ pub struct Core {
     pub(super) directory: Directory,
     pub(super) policy: Policy,
     pub(super) upstream: Upstream,
+    pub(super) audit: Audit,
+    pub(super) idempotency: Idempotency,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) page_tokens: Sealer,
     pub(super) max_fanout: usize,
@@ -38,6 +42,10 @@ pub struct CoreParts {
     pub policy: Policy,
     /// The way to Citrix.
     pub upstream: Upstream,
+    /// Where changes are recorded.
+    pub audit: Audit,
+    /// Requests that must not be carried out twice.
+    pub idempotency: Idempotency,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Root of the key that seals page tokens.
@@ -53,7 +61,8 @@ pub struct CoreParts {
 impl Core {
     /// Puts the parts together.
     pub fn new(parts: CoreParts) -> Self {
-        let CoreParts { directory, policy, upstream, clock, max_fanout, cache, .. } = parts;
+        let CoreParts { directory, policy, upstream, audit, idempotency, clock, .. } = parts;
+        let (max_fanout, cache) = (parts.max_fanout, parts.cache);
         let previous = parts.previous_secret.as_ref().map(|root| root.expose_secret().as_bytes());
         let root = parts.secret.expose_secret().as_bytes();
         let page_tokens = Sealer::new(root, previous, "page-token");
@@ -64,6 +73,8 @@ impl Core {
             directory,
             policy,
             upstream,
+            audit,
+            idempotency,
             clock,
             page_tokens,
             max_fanout,
@@ -98,6 +109,9 @@ impl Core {
     ) -> Result<&Arc<Customer>, Error> {
         let account = self.directory.find(customer).ok_or(Error::NotFound)?;
         self.policy.authorize_whole(&ctx.principal, action, account.key())?;
+        require_reason(ctx, || {
+            self.policy.needs_reason(&ctx.principal, action, account.key(), None)
+        })?;
         account.usable()
     }
 
@@ -118,7 +132,52 @@ impl Core {
             let on = format!("site {} of customer {:?}", site.id, account.name().as_str());
             return Err(Denied::forbidden(&ctx.principal, action, on).into());
         }
+        require_reason(ctx, || {
+            self.policy.needs_reason(&ctx.principal, action, account.key(), Some(&site.id))
+        })?;
         Ok((customer, site_id(&site)?))
+    }
+
+    /// Makes a change: the only way to one. It is recorded before anything is sent, together
+    /// with the call's idempotency key, and its outcome when there is one. It runs to its end even
+    /// when the caller goes away meanwhile: dropping it halfway would leave nobody who knows what
+    /// became of it.
+    pub(super) async fn act<T: Send + 'static>(
+        self: &Arc<Self>,
+        ctx: &CallContext,
+        event: audit::Event,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.act_and_judge(ctx, event, work, outcome).await
+    }
+
+    /// The same for work whose answer may not mean that it succeeded.
+    pub(super) async fn act_and_judge<T: Send + 'static>(
+        self: &Arc<Self>,
+        ctx: &CallContext,
+        event: audit::Event,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+        judge: fn(&Result<T, Error>) -> Outcome,
+    ) -> Result<T, Error> {
+        let (core, ctx) = (Arc::clone(self), ctx.clone());
+        let recorded = tokio::spawn(async move {
+            let intent = core.audit.begin(&ctx, event, Idempotency::acting(&ctx)).await?;
+            let result = AssertUnwindSafe(work).catch_unwind().await;
+            let Ok(result) = result else {
+                tracing::error!(
+                    cwsgate.request_id = ctx.request_id.as_str(),
+                    "a change broke down"
+                );
+                intent.end(Outcome::Unknown(ProblemCode::Internal)).await;
+                return Err(Error::Internal);
+            };
+            intent.end(judge(&result)).await;
+            result
+        });
+        recorded.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a change broke down");
+            Err(Error::Internal)
+        })
     }
 
     async fn one_site(
@@ -170,18 +229,25 @@ pub(super) fn site_id(site: &Site) -> Result<SiteId, Error> {
     SiteId::try_from(site.id.as_str()).map_err(|_| Error::NotFound)
 }
 
-/// Runs a change to its end even when the caller goes away meanwhile: dropping it halfway would
-/// leave nobody who knows what became of it.
-pub(super) async fn detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::spawn(work).await {
-        Ok(result) => result,
-        Err(error) => {
-            tracing::error!(error = %error, "a change broke down");
-            Err(Error::Internal)
-        }
+/// What became of a change, for the record.
+pub(super) fn outcome<T>(result: &Result<T, Error>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Succeeded,
+        Err(error) if error.outcome_unknown() => Outcome::Unknown(error.code()),
+        Err(error) => Outcome::Failed(error.code()),
     }
+}
+
+/// Refuses a change without a reason where every grant that allows it wants one.
+pub(super) fn require_reason(
+    ctx: &CallContext,
+    needed: impl FnOnce() -> bool,
+) -> Result<(), Error> {
+    if ctx.reason.is_some() || !needed() {
+        return Ok(());
+    }
+    let detail = "this app must say why it acts: send {\"reason\":\"…\"}".to_owned();
+    Err(Error::Invalid { pointer: "/reason".to_owned(), detail })
 }
 
 fn candidates(sites: Vec<Site>) -> Vec<Candidate> {

@@ -2,7 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::SourceReport;
 use crate::{
+    audit,
     auth::Denied,
+    db,
     domain::{CustomerName, ProblemCode, StoreName},
     upstream::{self, BodyFault, ErrorKind},
 };
@@ -103,6 +105,12 @@ pub enum Error {
     /// Another replica has taken the work over; nothing was sent.
     #[error("another replica has taken this over, and nothing was sent")]
     Superseded,
+    /// The change could not be recorded, and was not made; or the record could not be read.
+    #[error(transparent)]
+    AuditUnavailable(#[from] audit::Unavailable),
+    /// The `Idempotency-Key` could not be looked up or reserved; nothing was done.
+    #[error("the Idempotency-Key could not be looked up, and nothing was done")]
+    KeysUnavailable(#[source] db::Error),
     /// The work itself broke down; the log has the cause.
     #[error("the gateway failed while doing this")]
     Internal,
@@ -159,6 +167,10 @@ impl Error {
             Self::FailedEarlier(code) | Self::Sources { code, .. } | Self::Store { code, .. } => {
                 *code
             }
+            Self::AuditUnavailable(audit::Unavailable::TakenOver) => {
+                ProblemCode::IdempotencyInProgress
+            }
+            Self::AuditUnavailable(_) | Self::KeysUnavailable(_) => ProblemCode::AuditUnavailable,
             Self::Internal | Self::Superseded => ProblemCode::Internal,
         }
     }

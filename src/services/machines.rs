@@ -2,11 +2,13 @@ use std::sync::Arc;
 
 use super::{
     Core, Error, Listing, Located, Paging, Scope, Wildcard,
-    core::{detached, same_name},
+    core::same_name,
     fanout::{FetchFuture, Query, Sources},
 };
 use crate::{
-    domain::{Action, CallContext, Machine, NameOrId, PowerAction},
+    audit::{Event, Target},
+    config::Customer,
+    domain::{Action, CallContext, Machine, NameOrId, PowerAction, SiteId},
     upstream::daas,
 };
 
@@ -158,16 +160,17 @@ impl Machines {
         // Read anew just before acting: an older answer could hide a user who has come since.
         let item = self.core.find_machine(&ctx, &customer, &site, machine).await?;
         request.check(&item)?;
-        let core = Arc::clone(&self.core);
-        detached(async move {
+        let event = change(request.action.as_str(), &customer, &site, &item);
+        let (core, own) = (Arc::clone(&self.core), ctx.clone());
+        let work = async move {
             let _writing = core.cache.writing(&customer, Some(&site));
             let PowerRequest { action, force, .. } = request;
             let daas = &core.upstream.daas;
-            let taken = daas.power(&ctx, &customer, &site, &item.id, action, force).await?;
+            let taken = daas.power(&own, &customer, &site, &item.id, action, force).await?;
             let machine = Located { customer, site: Some(site.to_string()), item };
             Ok(PowerOutcome { machine, job_id: taken.job_id })
-        })
-        .await
+        };
+        self.core.act(&ctx, event, work).await
     }
 
     /// Puts one machine into maintenance mode, or takes it out.
@@ -186,14 +189,16 @@ impl Machines {
         let action = Action::Maintain;
         let (customer, site) = self.core.authorize_site(&ctx, action, customer, site).await?;
         let mut item = self.core.find_machine(&ctx, &customer, &site, machine).await?;
-        let core = Arc::clone(&self.core);
-        detached(async move {
+        let name = if on { "set-maintenance" } else { "clear-maintenance" };
+        let event = change(name, &customer, &site, &item);
+        let (core, own) = (Arc::clone(&self.core), ctx.clone());
+        let work = async move {
             let _writing = core.cache.writing(&customer, Some(&site));
-            core.upstream.daas.set_maintenance(&ctx, &customer, &site, &item.id, on).await?;
+            core.upstream.daas.set_maintenance(&own, &customer, &site, &item.id, on).await?;
             item.in_maintenance_mode = Some(on);
             Ok(Located { customer, site: Some(site.to_string()), item })
-        })
-        .await
+        };
+        self.core.act(&ctx, event, work).await
     }
 }
 
@@ -235,6 +240,21 @@ impl MachineFilter {
             && self.name.as_deref().is_none_or(|part| name_contains(machine, part))
             && self.user.as_deref().is_none_or(|part| has_user(machine, part))
             && self.tag.as_deref().is_none_or(|tag| machine.tags.iter().any(|t| same_name(t, tag)))
+    }
+}
+
+/// A change of a machine, for the record.
+fn change(action: &'static str, customer: &Customer, site: &SiteId, machine: &Machine) -> Event {
+    Event {
+        action: action.into(),
+        customer: Some(customer.name.clone()),
+        site: Some(site.to_string()),
+        target: Some(Target {
+            kind: "machine".into(),
+            id: machine.id.clone(),
+            name: machine.name.clone(),
+        }),
+        ..Event::default()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod administration;
+mod audit_trail;
 mod bulk;
 mod catalogs;
 mod checkup;
@@ -14,6 +15,7 @@ mod cursor;
 mod directory;
 mod error;
 mod fanout;
+mod idempotency;
 mod listing;
 mod machines;
 mod names;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 
 pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
 pub use administration::{Administration, CredentialCheck, CredentialDetail};
+pub use audit_trail::{AuditQuery, AuditTrail};
 pub use bulk::{Aim, Bulk, Deed, Evidence, Gate, Reach, Sent, Subject, Survey, Taken, Within};
 pub use catalogs::Catalogs;
 pub use checkup::{Step, Trouble, sign_in};
@@ -35,6 +38,7 @@ pub use core::{Core, CoreParts};
 pub use directory::{Account, Directory, Scope, Wildcard};
 pub use error::{Candidate, Error, UpstreamFault};
 pub use fanout::{Event, Listing, Paging};
+pub use idempotency::{Idempotency, KeptAnswer, KeptHeader, Reservation};
 pub use listing::{
     Completeness, CompletenessStatus, ListPage, Located, SourceReport, SourceStatus, Verdict,
 };
@@ -71,6 +75,10 @@ pub struct Services {
     pub passthrough: Passthrough,
     /// Bulk work.
     pub bulk: Bulk,
+    /// The record of changes.
+    pub audit: AuditTrail,
+    /// Requests that must not be carried out twice.
+    pub idempotency: Idempotency,
 }
 
 impl Services {
@@ -87,6 +95,8 @@ impl Services {
             stores: Stores::new(Arc::clone(core)),
             passthrough: Passthrough::new(Arc::clone(core)),
             bulk: Bulk::new(Arc::clone(core)),
+            audit: AuditTrail::new(Arc::clone(core)),
+            idempotency: core.idempotency.clone(),
         }
     }
 }

@@ -4,12 +4,15 @@ use uuid::Uuid;
 
 use super::{
     Core, Error, Listing, Located, Paging, Scope,
-    core::{detached, same_name},
+    core::same_name,
     fanout::{FetchFuture, Query, Sources},
 };
-use crate::domain::{
-    Action, CallContext, NameOrId, Notification, NotificationContent, ResourceLocation,
-    ServiceState,
+use crate::{
+    audit::{Event, Target},
+    domain::{
+        Action, CallContext, NameOrId, Notification, NotificationContent, ResourceLocation,
+        ServiceState,
+    },
 };
 
 /// Citrix Cloud's platform services: resource locations, service states, notifications.
@@ -141,13 +144,23 @@ impl Platform {
         new: NewNotification,
     ) -> Result<Located<Notification>, Error> {
         let customer = self.core.authorize_whole(ctx, Action::Notify, customer)?;
-        let (core, ctx, customer) = (Arc::clone(&self.core), ctx.clone(), Arc::clone(customer));
-        detached(async move {
-            let notification = new.fill(core.now());
-            let item = core.upstream.cloud.notify(&ctx, &customer, &notification).await?;
+        let (core, own, customer) = (Arc::clone(&self.core), ctx.clone(), Arc::clone(customer));
+        let notification = new.fill(core.now());
+        let event = Event {
+            action: "notify".into(),
+            customer: Some(customer.name.clone()),
+            target: Some(Target {
+                kind: "notification".into(),
+                id: notification.event_id.clone(),
+                name: None,
+            }),
+            ..Event::default()
+        };
+        let work = async move {
+            let item = core.upstream.cloud.notify(&own, &customer, &notification).await?;
             Ok(Located { customer, site: None, item })
-        })
-        .await
+        };
+        self.core.act(ctx, event, work).await
     }
 }
 

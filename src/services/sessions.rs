@@ -4,11 +4,15 @@ use jiff::Timestamp;
 
 use super::{
     Core, Error, Listing, Located, Paging, Scope, Wildcard,
-    core::{detached, same_name},
+    core::same_name,
     fanout::{FetchFuture, Keep, Query, Sources},
 };
-use crate::domain::{
-    Action, CallContext, NameOrId, Session, SessionAction, SessionId, SessionMessage,
+use crate::{
+    audit::{Event, Target},
+    config::Customer,
+    domain::{
+        Action, CallContext, NameOrId, Session, SessionAction, SessionId, SessionMessage, SiteId,
+    },
 };
 
 /// Sessions: finding them, and acting on one.
@@ -103,19 +107,20 @@ impl Sessions {
         let ctx = ctx.fresh();
         let (customer, site) =
             self.core.authorize_site(&ctx, Action::Session, customer, site).await?;
-        let (core, session) = (Arc::clone(&self.core), session.clone());
-        detached(async move {
+        let action = SessionAction::Logoff;
+        let event = change(action.as_str(), &customer, &site, session);
+        let (core, own, session) = (Arc::clone(&self.core), ctx.clone(), session.clone());
+        let work = async move {
             let _writing = core.cache.writing(&customer, Some(&site));
             let daas = &core.upstream.daas;
-            let action = SessionAction::Logoff;
-            daas.session_action(&ctx, &customer, &site, &session, action).await?;
-            match daas.session(&ctx, &customer, &site, &session).await.map_err(Error::from) {
+            daas.session_action(&own, &customer, &site, &session, action).await?;
+            match daas.session(&own, &customer, &site, &session).await.map_err(Error::from) {
                 Err(Error::NotFound) => Ok(LogoffOutcome::Gone),
                 // Citrix took the log-off; that it cannot be seen to end changes nothing of that.
                 Ok(_) | Err(_) => Ok(LogoffOutcome::Going),
             }
-        })
-        .await
+        };
+        self.core.act(&ctx, event, work).await
     }
 
     /// Disconnects, hides or unhides a session.
@@ -133,13 +138,14 @@ impl Sessions {
         let ctx = ctx.fresh();
         let (customer, site) =
             self.core.authorize_site(&ctx, Action::Session, customer, site).await?;
-        let (core, session) = (Arc::clone(&self.core), session.clone());
-        detached(async move {
+        let event = change(action.as_str(), &customer, &site, session);
+        let (core, own, session) = (Arc::clone(&self.core), ctx.clone(), session.clone());
+        let work = async move {
             let _writing = core.cache.writing(&customer, Some(&site));
             let daas = &core.upstream.daas;
-            Ok(daas.session_action(&ctx, &customer, &site, &session, action).await?)
-        })
-        .await
+            Ok(daas.session_action(&own, &customer, &site, &session, action).await?)
+        };
+        self.core.act(&ctx, event, work).await
     }
 
     /// Shows a message to the user of a session.
@@ -157,13 +163,25 @@ impl Sessions {
         let ctx = ctx.fresh();
         let (customer, site) =
             self.core.authorize_site(&ctx, Action::Session, customer, site).await?;
-        let (core, session) = (Arc::clone(&self.core), session.clone());
-        detached(async move {
+        let event = change("send-message", &customer, &site, session);
+        let (core, own, session) = (Arc::clone(&self.core), ctx.clone(), session.clone());
+        let work = async move {
             let _writing = core.cache.writing(&customer, Some(&site));
             let daas = &core.upstream.daas;
-            Ok(daas.send_message(&ctx, &customer, &site, &session, &message).await?)
-        })
-        .await
+            Ok(daas.send_message(&own, &customer, &site, &session, &message).await?)
+        };
+        self.core.act(&ctx, event, work).await
+    }
+}
+
+/// A change of a session, for the record.
+fn change(action: &'static str, customer: &Customer, site: &SiteId, session: &SessionId) -> Event {
+    Event {
+        action: action.into(),
+        customer: Some(customer.name.clone()),
+        site: Some(site.to_string()),
+        target: Some(Target { kind: "session".into(), id: session.to_string(), name: None }),
+        ..Event::default()
     }
 }
 

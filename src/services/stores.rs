@@ -5,8 +5,9 @@ use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Core, Error, core::detached};
+use super::{Core, Error, core::require_reason};
 use crate::{
+    audit::{Event, Target},
     config::{Store, StoreAuth},
     domain::{
         Action, AppName, CallContext, ClientName, Enumeration, ProblemCode, StoreName,
@@ -137,23 +138,35 @@ impl Stores {
         credential: &StoreCredential,
     ) -> Result<(StoreName, StoreResource), Error> {
         let (store, visit) = self.visit(ctx, Action::Power, store, credential)?;
-        let (ctx, resource) = (ctx.clone(), resource.to_owned());
-        detached(async move {
-            let listed = visit.resources(&ctx).await?;
-            let (found, link) = find(&store, &listed, &resource)?;
-            let link = link.ok_or_else(|| refused(&store, ProblemCode::ActionNotSupported))?;
-            let mut outcome = visit.power_off(&ctx, link, &client_name).await?;
+        let listed = visit.resources(ctx).await?;
+        let (found, link) = find(&store, &listed, resource)?;
+        let link = link.ok_or_else(|| refused(&store, ProblemCode::ActionNotSupported))?.clone();
+        let found = found.clone();
+        let event = Event {
+            action: "power-off".into(),
+            customer: store.customer.clone(),
+            store: Some(store.name.clone()),
+            target: Some(Target {
+                kind: "resource".into(),
+                id: found.id.clone(),
+                name: found.hostname.clone().or_else(|| found.name.clone()),
+            }),
+            ..Event::default()
+        };
+        let (own, resource) = (ctx.clone(), resource.to_owned());
+        let work = async move {
+            let mut outcome = visit.power_off(&own, &link, &client_name).await?;
             if is_stale(&outcome) {
-                let fresh = visit.resources(&ctx).await?;
+                let fresh = visit.resources(&own).await?;
                 let (_, newer) = find(&store, &fresh, &resource)?;
-                if let Some(newer) = newer.filter(|newer| *newer != link) {
-                    outcome = visit.power_off(&ctx, newer, &client_name).await?;
+                if let Some(newer) = newer.filter(|newer| **newer != link) {
+                    outcome = visit.power_off(&own, newer, &client_name).await?;
                 }
             }
             settle(&store, outcome)?;
-            Ok((store.name.clone(), found.clone()))
-        })
-        .await
+            Ok((store.name.clone(), found))
+        };
+        self.core.act(ctx, event, work).await
     }
 
     /// Signs a user of the caller's in, once.
@@ -217,6 +230,9 @@ impl Stores {
         credential: &StoreCredential,
     ) -> Result<(Arc<Store>, Visit), Error> {
         let store = self.authorize(ctx, action, store)?;
+        require_reason(ctx, || {
+            self.core.policy.store_needs_reason(&ctx.principal, action, store.name.as_str())
+        })?;
         let own_account = !matches!(store.auth, StoreAuth::Caller);
         let access = match (credential, own_account) {
             (StoreCredential::None, true) => Access::Account,

@@ -154,6 +154,9 @@ impl Transport {
             max_body_bytes: self.max_body_bytes,
         };
         ctx.note_upstream_call();
+        if call.is_write() {
+            ctx.note_change();
+        }
         let answer = exchange(&self.client, request, bounds).await;
         *seen = outcome(&answer);
         answer.map_err(|error| {

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod architecture;
+mod audit;
 mod auth;
 mod bad_input;
 mod cli;
@@ -13,6 +14,7 @@ mod docs;
 mod dropin;
 mod errors;
 mod filters;
+mod idempotency;
 mod listeners;
 mod lists;
 mod maintenance;

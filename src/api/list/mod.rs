@@ -9,13 +9,14 @@ use axum::{
     http::{HeaderName, HeaderValue, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 pub(super) use self::fields::IDS;
 use self::{
     fields::Fields,
-    ndjson::{end_line, item_line, ndjson, ndjson_response},
+    ndjson::{all_lines, end_line, item_line, ndjson, ndjson_response},
 };
 use super::{
     ApiState,
@@ -29,7 +30,9 @@ use super::{
 use crate::{
     config::CustomerSelector,
     domain::{CallContext, Label, ProblemCode},
-    services::{Completeness, ListPage, Listing, Paging, Scope, SourceStatus, Verdict, Wildcard},
+    services::{
+        Completeness, Error, ListPage, Listing, Paging, Scope, SourceStatus, Verdict, Wildcard,
+    },
     telemetry::Metrics,
 };
 
@@ -190,6 +193,27 @@ impl<F> List<F> {
             }
             Format::Ndjson => ndjson(listing, verdict, fields, self.metrics).await,
         }
+    }
+
+    /// Whether the caller wants a stream.
+    pub(crate) fn is_streamed(&self) -> bool {
+        self.format == Format::Ndjson
+    }
+
+    /// Streams everything, some items at a time. The answer begins once the first of them are
+    /// there, so that a list that cannot be had is still a problem document.
+    pub(crate) async fn answer_stream<V>(
+        self,
+        items: impl Stream<Item = Result<Vec<V>, Error>> + Send + 'static,
+    ) -> Result<Response, Problem>
+    where
+        V: PartialSchema + Serialize + Send + 'static,
+    {
+        let fields = Fields::chosen(&self.params.fields, &property_names::<V>())?;
+        let mut items = Box::pin(items);
+        let first = items.next().await.transpose()?;
+        let items = futures_util::stream::iter(first.map(Ok)).chain(items);
+        Ok(ndjson_response(Body::from_stream(all_lines(items, fields))))
     }
 
     /// Answers with items that the gateway knows without asking anybody.

@@ -1,6 +1,6 @@
 //! Lists as a stream of JSON objects, one a line.
 
-use async_stream::stream;
+use async_stream::{stream, try_stream};
 use axum::{
     body::{Body, Bytes},
     http::header,
@@ -15,7 +15,7 @@ use crate::{
         problem::Problem,
         views::{Addressed, CompletenessView, ItemView, SourceView},
     },
-    services::{Event, Listing, Verdict},
+    services::{Error, Event, Listing, Verdict},
     telemetry::Metrics,
 };
 
@@ -105,6 +105,22 @@ where
                 Event::End(Err(error)) => Err(CutOff(error.to_string())),
             };
         }
+    }
+}
+
+/// The lines of items that come some at a time, and of the end.
+pub(super) fn all_lines<V: Serialize>(
+    items: impl Stream<Item = Result<Vec<V>, Error>>,
+    fields: Fields,
+) -> impl Stream<Item = Result<Bytes, CutOff>> {
+    try_stream! {
+        for await some in items {
+            let some = some.map_err(|error| CutOff(error.to_string()))?;
+            let lines: Result<Vec<_>, _> =
+                some.iter().map(|item| item_line(item, &fields)).collect();
+            yield Bytes::from(lines?.concat());
+        }
+        yield end_line(&[], None)?;
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::State,
@@ -228,12 +230,13 @@ macro_rules! power_handler {
             responses((status = 200, description = "Citrix took the action; it is not yet done", body = PowerView), ActionProblems),
         )]
         pub(crate) async fn $name(
-            ActingCaller(ctx): ActingCaller,
+            ActingCaller(mut ctx): ActingCaller,
             State(api): State<ApiState>,
             Path(path): Path<MachinePath>,
             Query(()): Query<()>,
             OptionalJson(body): OptionalJson<PowerBody>,
         ) -> Result<Response, Problem> {
+            ctx.reason = reason(body.reason.as_deref())?;
             let (customer, site, machine) = path.parse()?;
             let request = body.request(PowerAction::$action)?;
             let outcome =
@@ -288,13 +291,13 @@ power_handler! {
     responses((status = 200, description = "Done", body = MachineChangeView), ActionProblems),
 )]
 pub(crate) async fn set_machine_maintenance(
-    ActingCaller(ctx): ActingCaller,
+    ActingCaller(mut ctx): ActingCaller,
     State(api): State<ApiState>,
     Path(path): Path<MachinePath>,
     Query(()): Query<()>,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    check_reason(body.reason.as_deref())?;
+    ctx.reason = reason(body.reason.as_deref())?;
     let (customer, site, machine) = path.parse()?;
     let machines = &api.services.machines;
     let machine = machines.set_maintenance(&ctx, customer, &site, &machine, true).await?.into();
@@ -311,13 +314,13 @@ pub(crate) async fn set_machine_maintenance(
     responses((status = 200, description = "Done", body = MachineChangeView), ActionProblems),
 )]
 pub(crate) async fn clear_machine_maintenance(
-    ActingCaller(ctx): ActingCaller,
+    ActingCaller(mut ctx): ActingCaller,
     State(api): State<ApiState>,
     Path(path): Path<MachinePath>,
     Query(()): Query<()>,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    check_reason(body.reason.as_deref())?;
+    ctx.reason = reason(body.reason.as_deref())?;
     let (customer, site, machine) = path.parse()?;
     let machines = &api.services.machines;
     let machine = machines.set_maintenance(&ctx, customer, &site, &machine, false).await?.into();
@@ -326,7 +329,6 @@ pub(crate) async fn clear_machine_maintenance(
 
 impl PowerBody {
     fn request(&self, action: PowerAction) -> Result<PowerRequest, Problem> {
-        check_reason(self.reason.as_deref())?;
         if self.force && !action.can_be_forced() {
             let detail = format!("{} has no forced form", action.as_str());
             return Err(Problem::invalid_at("/force", detail));
@@ -364,13 +366,14 @@ impl From<MachineParams> for MachineFilter {
     }
 }
 
-/// A reason that can be kept.
-pub(crate) fn check_reason(reason: Option<&str>) -> Result<(), Problem> {
+/// A reason that can be kept. One of white space alone is none.
+pub(crate) fn reason(reason: Option<&str>) -> Result<Option<Arc<str>>, Problem> {
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
     if reason.is_some_and(|reason| reason.len() > MAX_REASON || reason.contains(char::is_control)) {
         let detail = format!("reason must be one line of at most {MAX_REASON} bytes");
         return Err(Problem::invalid_at("/reason", detail));
     }
-    Ok(())
+    Ok(reason.map(Arc::from))
 }
 
 /// Longest reason, in bytes.

@@ -1,6 +1,7 @@
 //! The REST API, one file per resource.
 
 mod accounts;
+mod audit;
 mod catalogs;
 mod machines;
 mod operation_events;
@@ -62,6 +63,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(operations::show_operation_result))
         .routes(routes!(operations::cancel_operation))
         .routes(routes!(operations::retry_failed_items))
+        .routes(routes!(audit::list_audit_entries))
         .routes(routes!(stores::list_stores))
         .routes(routes!(stores::list_store_resources))
         .routes(routes!(stores::show_store_resource))

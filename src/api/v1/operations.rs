@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::machines::{ReasonBody, check_reason};
+use super::machines::{self, ReasonBody};
 use crate::{
     api::{
         ApiState,
@@ -179,9 +179,9 @@ pub(crate) async fn start_operation(
     State(api): State<ApiState>,
     Query(()): Query<()>,
     headers: HeaderMap,
-    Json(request): Json<OperationRequest>,
+    Json(mut request): Json<OperationRequest>,
 ) -> Result<Response, Problem> {
-    check_reason(request.reason.as_deref())?;
+    request.reason = reason(request.reason)?;
     if request.dry_run {
         let (plan, settings) = api.operations.plan(&ctx, &request).await?;
         let view = PlanAnswerView { plan: PlanView::of(plan, &settings) };
@@ -300,7 +300,7 @@ pub(crate) async fn cancel_operation(
     Query(()): Query<()>,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    check_reason(body.reason.as_deref())?;
+    reason(body.reason)?;
     let operation = api.operations.cancel(&ctx, path.id()?).await?;
     Ok(json_utf8(JsonBody(OperationView::from(operation)).into_response()))
 }
@@ -332,10 +332,10 @@ pub(crate) async fn retry_failed_items(
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    check_reason(body.reason.as_deref())?;
+    let why = reason(body.reason)?;
     let id = path.id()?;
-    let key = key(&headers, "retry", &(id, &body.reason))?;
-    accepted(api.operations.retry_failed(&ctx, id, body.reason, key.as_ref()).await?)
+    let key = key(&headers, "retry", &(id, &why))?;
+    accepted(api.operations.retry_failed(&ctx, id, why, key.as_ref()).await?)
 }
 
 impl OperationPath {
@@ -427,6 +427,11 @@ fn key(headers: &HeaderMap, kind: &str, request: &impl Serialize) -> Result<Opti
     })?;
     let fingerprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &said));
     Ok(Some(Key { key: text.to_owned(), fingerprint }))
+}
+
+/// A reason that can be kept.
+fn reason(reason: Option<String>) -> Result<Option<String>, Problem> {
+    Ok(machines::reason(reason.as_deref())?.as_deref().map(ToOwned::to_owned))
 }
 
 /// A span of time such as `50s`.

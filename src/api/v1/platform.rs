@@ -6,7 +6,10 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::paths::{CustomerPath, LocationPath, ServicePath};
+use super::{
+    machines::reason,
+    paths::{CustomerPath, LocationPath, ServicePath},
+};
 use crate::{
     api::{
         ApiState,
@@ -57,6 +60,10 @@ pub(crate) struct NotificationBody {
     /// Language of the text; `en-US` by default.
     #[serde(default)]
     language_tag: Option<String>,
+    /// Why; kept with the record of the notification.
+    #[serde(default)]
+    #[schema(max_length = 1024)]
+    reason: Option<String>,
 }
 
 /// A notification with its owner. It has no path: Citrix Cloud shows it to its administrators only.
@@ -162,12 +169,13 @@ pub(crate) async fn show_service_state(
     responses((status = 200, description = "The notification as Citrix Cloud stored it", body = NotificationView), WriteProblems),
 )]
 pub(crate) async fn create_notification(
-    Caller(ctx): Caller,
+    Caller(mut ctx): Caller,
     State(api): State<ApiState>,
     Path(path): Path<CustomerPath>,
     Query(()): Query<()>,
     Json(body): Json<NotificationBody>,
 ) -> Result<Response, Problem> {
+    ctx.reason = reason(body.reason.as_deref())?;
     let customer = one_customer(&path.customer)?;
     let sent = api.services.platform.notify(&ctx, customer, body.check()?).await?;
     Ok(json_utf8(JsonBody(NotificationView::from(sent)).into_response()))
@@ -215,6 +223,7 @@ impl NotificationBody {
             component,
             destination_admin,
             language_tag,
+            reason: _,
         } = self;
         Ok(NewNotification {
             title,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    machines::{ReasonBody, check_reason},
+    machines::{ReasonBody, reason},
     paths::{SessionPath, SitePath},
 };
 use crate::{
@@ -152,13 +152,13 @@ pub(crate) async fn show_session(
     ),
 )]
 pub(crate) async fn logoff_session(
-    ActingCaller(ctx): ActingCaller,
+    ActingCaller(mut ctx): ActingCaller,
     State(api): State<ApiState>,
     Path(path): Path<SessionPath>,
     Query(()): Query<()>,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    check_reason(body.reason.as_deref())?;
+    ctx.reason = reason(body.reason.as_deref())?;
     let (customer, site, session) = path.parse()?;
     let (status, outcome) =
         match api.services.sessions.log_off(&ctx, customer, &site, &session).await? {
@@ -181,13 +181,13 @@ macro_rules! session_handler {
             responses((status = 200, description = "Done", body = SessionOutcomeView), ActionProblems),
         )]
         pub(crate) async fn $name(
-            ActingCaller(ctx): ActingCaller,
+            ActingCaller(mut ctx): ActingCaller,
             State(api): State<ApiState>,
             Path(path): Path<SessionPath>,
             Query(()): Query<()>,
             OptionalJson(body): OptionalJson<ReasonBody>,
         ) -> Result<Response, Problem> {
-            check_reason(body.reason.as_deref())?;
+            ctx.reason = reason(body.reason.as_deref())?;
             let (customer, site, session) = path.parse()?;
             let action = SessionAction::$action;
             api.services.sessions.act(&ctx, customer, &site, &session, action).await?;
@@ -219,12 +219,13 @@ session_handler! {
     responses((status = 200, description = "Citrix took the message", body = SessionOutcomeView), ActionProblems),
 )]
 pub(crate) async fn send_session_message(
-    ActingCaller(ctx): ActingCaller,
+    ActingCaller(mut ctx): ActingCaller,
     State(api): State<ApiState>,
     Path(path): Path<SessionPath>,
     Query(()): Query<()>,
     Json(body): Json<MessageBody>,
 ) -> Result<Response, Problem> {
+    ctx.reason = reason(body.reason.as_deref())?;
     let (customer, site, session) = path.parse()?;
     let message = body.check()?;
     api.services.sessions.send_message(&ctx, customer, &site, &session, message).await?;
@@ -233,7 +234,6 @@ pub(crate) async fn send_session_message(
 
 impl MessageBody {
     fn check(self) -> Result<SessionMessage, Problem> {
-        check_reason(self.reason.as_deref())?;
         let errors: Vec<_> = [("title", &self.title, 256), ("text", &self.text, 4096)]
             .into_iter()
             .filter(|(_, text, max)| text.trim().is_empty() || text.chars().count() > *max)

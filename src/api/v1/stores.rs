@@ -9,12 +9,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::machines::reason;
 use crate::{
     api::{
         ApiState,
         extract::{ActingCaller, Caller, Json, OptionalJson, Path, Query, named},
         list::json_utf8,
-        openapi::{ReadProblems, StoreProblems},
+        openapi::{ReadProblems, StoreChangeProblems, StoreProblems},
         problem::Problem,
     },
     config::{Store, StoreAuth},
@@ -107,6 +108,9 @@ pub(crate) struct PowerOffBody {
     /// The device that the user sits at, for the store's records.
     #[schema(max_length = 256, example = "kiosk-7")]
     client_name: Option<String>,
+    /// Why; kept with the record of the action.
+    #[schema(max_length = 1024)]
+    reason: Option<String>,
 }
 
 /// The machine has been switched off.
@@ -311,16 +315,17 @@ pub(crate) async fn delete_store_sign_in(
         ("Cwsgate-Store-Token" = Option<String>, Header, description = "A StoreFront token of the caller's own instead; used for this call and never kept."),
     ),
     request_body(content = Option<PowerOffBody>, description = "May be left out."),
-    responses((status = 200, description = "The machine is off", body = PowerOffView), StoreProblems),
+    responses((status = 200, description = "The machine is off", body = PowerOffView), StoreChangeProblems),
 )]
 pub(crate) async fn power_off_store_resource(
-    ActingCaller(ctx): ActingCaller,
+    ActingCaller(mut ctx): ActingCaller,
     State(api): State<ApiState>,
     Path(path): Path<ResourcePath>,
     Query(()): Query<()>,
     AsUser(credential): AsUser,
     OptionalJson(body): OptionalJson<PowerOffBody>,
 ) -> Result<Response, Problem> {
+    ctx.reason = reason(body.reason.as_deref())?;
     let client_name: ClientName = named(body.client_name.as_deref().unwrap_or(DEFAULT_CLIENT))
         .map_err(|_| Problem::invalid_at("/clientName", "clientName must be one short line"))?;
     let stores = &api.services.stores;

@@ -5,7 +5,7 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Admin, Cache, Database, Log, LogFormat, Operations, Server, access};
+use super::{Admin, Audit, Cache, Database, Log, LogFormat, Operations, Server, access};
 use crate::config::{
     document::Value,
     reader::{Field, Section},
@@ -168,6 +168,18 @@ impl Operations {
             lease: section.duration("lease", second * 2..=second * 300),
             max_running: section.count("max_running", 1..=10_000),
         }
+    }
+}
+
+impl Audit {
+    pub(in crate::config) fn read(section: &Section<'_>) -> Self {
+        let day = Duration::from_hours(24);
+        let file = section.field("file");
+        let path = file.node.and_then(|node| {
+            let text = file.filled_text()?;
+            Some(file.context.resolve(&node.origin, text))
+        });
+        Self { retention: section.duration("retention", day..=day * 3_660), file: path }
     }
 }
 

@@ -4,12 +4,13 @@ use std::{fmt, sync::Arc};
 
 use super::Bulk;
 use crate::{
+    audit::{Event, Target},
     config::Customer,
     domain::{
         Action, CallContext, Machine, NameOrId, PowerAction, Session, SessionAction, SessionId,
         SessionMessage, SiteId,
     },
-    services::{Error, core::detached},
+    services::Error,
 };
 
 /// One target, as it was found when the operation was planned.
@@ -75,6 +76,24 @@ impl Deed {
             Self::Logoff | Self::Message(_) => Action::Session,
         }
     }
+
+    /// What it is in the record.
+    fn event(&self, customer: &Customer, aim: &Aim) -> Event {
+        let (action, kind) = match self {
+            Self::Power(action) => (action.as_str(), "machine"),
+            Self::Maintenance(true) => ("set-maintenance", "machine"),
+            Self::Maintenance(false) => ("clear-maintenance", "machine"),
+            Self::Logoff => (SessionAction::Logoff.as_str(), "session"),
+            Self::Message(_) => ("send-message", "session"),
+        };
+        Event {
+            action: action.into(),
+            customer: Some(customer.name.clone()),
+            site: Some(aim.site.to_string()),
+            target: Some(Target { kind: kind.into(), id: aim.id.clone(), name: aim.name.clone() }),
+            ..Event::default()
+        }
+    }
 }
 
 impl Bulk {
@@ -134,33 +153,34 @@ impl Bulk {
         gate: Gate,
     ) -> Result<Taken, Error> {
         let customer = self.authorize(ctx, deed.needs(), aim)?;
-        let (core, ctx, aim) = (Arc::clone(&self.core), ctx.clone(), aim.clone());
-        detached(async move {
+        let event = deed.event(&customer, aim);
+        let (core, own, aim) = (Arc::clone(&self.core), ctx.clone(), aim.clone());
+        let work = async move {
             let (daas, site) = (&core.upstream.daas, &aim.site);
             gate.check()?;
             let _writing = core.cache.writing(&customer, Some(site));
             let session = || SessionId::try_from(aim.id.as_str()).map_err(|_| Error::NotFound);
             let job_id = match &deed {
                 Deed::Power(action) => {
-                    daas.power(&ctx, &customer, site, &aim.id, *action, false).await?.job_id
+                    daas.power(&own, &customer, site, &aim.id, *action, false).await?.job_id
                 }
                 Deed::Maintenance(on) => {
-                    daas.set_maintenance(&ctx, &customer, site, &aim.id, *on).await?;
+                    daas.set_maintenance(&own, &customer, site, &aim.id, *on).await?;
                     None
                 }
                 Deed::Logoff => {
                     let action = SessionAction::Logoff;
-                    daas.session_action(&ctx, &customer, site, &session()?, action).await?;
+                    daas.session_action(&own, &customer, site, &session()?, action).await?;
                     None
                 }
                 Deed::Message(message) => {
-                    daas.send_message(&ctx, &customer, site, &session()?, message).await?;
+                    daas.send_message(&own, &customer, site, &session()?, message).await?;
                     None
                 }
             };
             Ok(Taken { job_id })
-        })
-        .await
+        };
+        self.core.act(ctx, event, work).await
     }
 
     pub(super) fn authorize(

@@ -19,11 +19,15 @@ use self::{
     classify::{Class, DaasPath, classify, disguised},
     surface::push_query,
 };
-use super::{Account, Core, Error, core::detached};
+use super::{
+    Account, Core, Error,
+    core::{outcome, require_reason},
+};
 use crate::{
+    audit::{Event, Outcome, Target},
     auth::{Denied, SiteScope},
     config::Customer,
-    domain::{Action, CallContext, SiteId},
+    domain::{Action, CallContext, ProblemCode, SiteId},
     upstream::passthrough::{Passage, Payload},
 };
 
@@ -141,9 +145,11 @@ impl Passthrough {
         if !passage.writes {
             return Ok(self.core.upstream.passthrough.pass(ctx, &customer, passage).await?);
         }
-        let (core, ctx) = (Arc::clone(&self.core), ctx.clone());
-        detached(async move { Ok(core.upstream.passthrough.pass(&ctx, &customer, passage).await?) })
-            .await
+        let event = change(&customer, &passage);
+        let (core, own) = (Arc::clone(&self.core), ctx.clone());
+        let work =
+            async move { Ok(core.upstream.passthrough.pass(&own, &customer, passage).await?) };
+        self.core.act_and_judge(ctx, event, work, judge).await
     }
 
     /// Decides on one action. A grant on single sites covers what names no other site; of what names
@@ -164,8 +170,16 @@ impl Passthrough {
         let Some(granted) = policy.scope(who, action, key) else {
             return Err(Denied::forbidden(who, action, of_batch(on())).into());
         };
-        let SiteScope::Only(granted) = granted else { return Ok(()) };
         let sites = place.sites();
+        let first = sites.first().copied();
+        if policy.needs_reason(who, action, key, first) {
+            require_reason(ctx, || true).map_err(|_| {
+                let detail = "this app must say why it acts, which Citrix's own paths cannot carry; \
+                              use /v1";
+                invalid("/reason", detail)
+            })?;
+        }
+        let SiteScope::Only(granted) = granted else { return Ok(()) };
         let has = |sites: &[&SiteId], site: &str| {
             sites.iter().any(|known| known.as_str().eq_ignore_ascii_case(site))
         };
@@ -244,6 +258,45 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error
     readable.map(Some).map_err(|_| invalid(format!("/{name}"), format!("{name} is not readable")))
 }
 
+/// A change in Citrix's words, for the record: its verb, and the path it is made on.
+fn change(customer: &Customer, passage: &Passage) -> Event {
+    let path = passage.target.split('?').next().unwrap_or_default();
+    let verb = path.rsplit('/').next().unwrap_or_default();
+    let verb = verb.strip_prefix('$').or_else(|| verb.strip_prefix("%24"));
+    let action = match verb {
+        Some(verb) => verb.to_ascii_lowercase(),
+        None => passage.method.as_str().to_ascii_lowercase(),
+    };
+    let calls = match &passage.payload {
+        Payload::Batch(calls) => {
+            let calls = calls.iter().map(|call| format!("{} {}", call.method, call.relative_url));
+            let all: String = calls.collect::<Vec<_>>().join(", ");
+            Some(all.chars().take(MAX_CALLS).collect())
+        }
+        _ => None,
+    };
+    Event {
+        action: action.into(),
+        customer: Some(customer.name.clone()),
+        site: passage.site.as_ref().map(ToString::to_string),
+        target: Some(Target { kind: "path".into(), id: path.to_owned(), name: calls }),
+        ..Event::default()
+    }
+}
+
+/// What Citrix's answer says of a change.
+fn judge(result: &Result<Response<Body>, Error>) -> Outcome {
+    match result {
+        Ok(answer) if answer.status().is_server_error() => {
+            Outcome::Unknown(ProblemCode::OutcomeUnknown)
+        }
+        Ok(answer) if answer.status().is_client_error() => {
+            Outcome::Failed(ProblemCode::UpstreamError)
+        }
+        other => outcome(other),
+    }
+}
+
 fn is_read(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
@@ -266,6 +319,9 @@ fn operation(surface: Surface) -> &'static str {
 fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Error {
     Error::Invalid { pointer: pointer.into(), detail: detail.into() }
 }
+
+/// Characters of the calls of a batch that are recorded.
+const MAX_CALLS: usize = 4_096;
 
 const CUSTOMER_ID: &str = "Citrix-CustomerId";
 const INSTANCE_ID: &str = "Citrix-InstanceId";

@@ -152,6 +152,7 @@ impl Visit {
         let body = power_off::write_request(client_name)
             .map_err(|_| malformed("the client name cannot be written"))?;
         let request = Request::post(url.clone(), power_off::ACCEPT, power_off::CONTENT_TYPE, body);
+        ctx.note_change();
         let answer = self.send(ctx, origin, &url, &request, power_off::MAX_BYTES).await;
         let answer = answer.map_err(|end| match end {
             // Refused for its token, it did nothing.

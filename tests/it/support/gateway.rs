@@ -182,12 +182,17 @@ impl Builder {
             .replace('\n', "");
         let (builder, key) = self.app("tests", &everything);
         let simulator = Simulator::start(builder.simulator).await.unwrap();
+        let database = if builder.settings.contains("[database]") {
+            String::new()
+        } else {
+            let url = builder.database.as_deref().unwrap_or("sqlite::memory:");
+            format!("[database]\nurl = \"{url}\"\n")
+        };
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nsecret = \"{}\"\ndrain_delay = \"0s\"\n\
-              {}[admin]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = \"{}\"\n{}\n{}\n{}",
+              {}[admin]\nlisten = \"127.0.0.1:0\"\n{database}{}\n{}\n{}",
             builder.secret.as_deref().unwrap_or(key.expose()),
             builder.server,
-            builder.database.as_deref().unwrap_or("sqlite::memory:"),
             builder.settings,
             builder.apps,
             upstream_config(&simulator),

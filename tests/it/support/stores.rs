@@ -27,6 +27,11 @@ impl Store {
         Some(self.sqlite.as_ref()?.path().join("test.db"))
     }
 
+    /// Lines of configuration that name it.
+    pub(crate) fn settings(&self) -> String {
+        format!("[database]\nurl = \"{}\"\n", self.url)
+    }
+
     pub(crate) async fn open(&self) -> Db {
         Db::open(&self.config()).await.unwrap()
     }

@@ -1,0 +1,161 @@
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    Entry, Event, Outcome,
+    entry::{UNKNOWN, first_id},
+    file::Lines,
+};
+use crate::{
+    config,
+    db::{Db, Error, ErrorKind, Query, query},
+    domain::CallContext,
+};
+
+/// The audit trail. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    pub(super) db: Db,
+    lines: Option<Arc<Lines>>,
+    retention: Duration,
+}
+
+/// A change that is recorded and about to be made. Its outcome is still to be written.
+#[derive(Debug)]
+#[must_use = "the outcome is still to be written"]
+pub struct Intent {
+    audit: Audit,
+    entry: Entry,
+}
+
+/// The trail could not be written or read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// What was to be written with the intent does not hold any more: nothing was written.
+    #[error("another call has taken over")]
+    TakenOver,
+    /// The database did not do it.
+    #[error("the change was not made, because it could not be recorded")]
+    NotWritten(#[source] Error),
+    /// The database was too slow.
+    #[error("the change was not made, because it could not be recorded in time")]
+    TooSlow,
+    /// The database did not answer a search.
+    #[error("the record of changes cannot be read just now")]
+    NotRead(#[from] Error),
+}
+
+impl Audit {
+    /// The trail in `db`.
+    pub fn new(db: Db, config: &config::Audit) -> Self {
+        let lines = config.file.clone().map(|path| Arc::new(Lines::start(path)));
+        Self { db, lines, retention: config.retention }
+    }
+
+    /// Records that `event` is about to happen, and in the same transaction carries out `also`.
+    /// Only once this returns may anything be sent.
+    ///
+    /// # Errors
+    /// [`Unavailable::TakenOver`] when `also` found something else than it must; otherwise the
+    /// record could not be written.
+    pub async fn begin(
+        &self,
+        ctx: &CallContext,
+        event: Event,
+        also: impl IntoIterator<Item = Query>,
+    ) -> Result<Intent, Unavailable> {
+        let entry = Entry::new(ctx, event);
+        let mut queries = vec![entry.insert()];
+        queries.extend(also);
+        match timeout(PATIENCE, self.db.write(queries)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) if error.kind == ErrorKind::Conflict => {
+                return Err(Unavailable::TakenOver);
+            }
+            Ok(Err(error)) => return Err(Unavailable::NotWritten(error)),
+            Err(_) => return Err(Unavailable::TooSlow),
+        }
+        self.copy(&entry);
+        Ok(Intent { audit: self.clone(), entry })
+    }
+
+    /// Gives up on outcomes that will not come any more, and deletes what is older than it is
+    /// to be kept. `now_alone`: no other process can be at work on the same database.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn sweep(&self, now_alone: bool) -> Result<(), Error> {
+        let now = Timestamp::now();
+        let before = |age: Duration| {
+            SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok())
+        };
+        let given_up = if now_alone { Some(now) } else { before(LONGEST_CALL) };
+        if let Some(time) = given_up {
+            let settle = query(
+                "UPDATE audit SET outcome = $1, code = 'outcome_unknown'
+                 WHERE outcome IS NULL AND id < $2",
+            );
+            self.db.write(vec![settle.bind(UNKNOWN).bind(first_id(time))]).await?;
+        }
+        let Some(time) = before(self.retention) else { return Ok(()) };
+        loop {
+            let delete = query(
+                "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < $1 LIMIT 1000)",
+            );
+            let deleted = self.db.write(vec![delete.bind(first_id(time))]).await?;
+            if deleted.first().is_none_or(|deleted| *deleted == 0) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn copy(&self, entry: &Entry) {
+        if let Some(lines) = &self.lines {
+            lines.append(entry);
+        }
+    }
+}
+
+impl Intent {
+    /// Records what became of it. A database that does not take it now is asked again for a while,
+    /// without anybody waiting; until then the entry says that the outcome is not known.
+    pub async fn end(mut self, outcome: Outcome) {
+        self.entry.ended(outcome);
+        self.audit.copy(&self.entry);
+        if self.write().await {
+            return;
+        }
+        tokio::spawn(async move {
+            let mut pause = Duration::from_secs(1);
+            for _ in 0..RETRIES {
+                sleep(pause).await;
+                if self.write().await {
+                    return;
+                }
+                pause *= 2;
+            }
+            tracing::error!(
+                cwsgate.request_id = self.entry.request_id,
+                cwsgate.audit.id = self.entry.id,
+                outcome = self.entry.outcome,
+                "the outcome of a change could not be recorded"
+            );
+        });
+    }
+
+    async fn write(&self) -> bool {
+        let update = self.entry.update();
+        matches!(timeout(PATIENCE, self.audit.db.write(vec![update])).await, Ok(Ok(_)))
+    }
+}
+
+/// Longest wait for the database.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often an outcome is tried to be written later: a good four minutes in all.
+const RETRIES: u32 = 8;
+
+/// No call lasts longer: an outcome that is not there by then will not come.
+const LONGEST_CALL: Duration = Duration::from_hours(2);
