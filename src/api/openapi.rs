@@ -270,7 +270,8 @@ fn rename_schemas(document: &mut Value) {
 
 fn short_name(name: &str) -> String {
     if let Some(of) = name.strip_prefix("ListView_") {
-        return format!("{}List", short_name(of).trim_end_matches("Item"));
+        let of = of.strip_prefix("ItemView_").map_or_else(|| short_name(of), ToOwned::to_owned);
+        return format!("{of}List");
     }
     if let Some(of) = name.strip_prefix("ItemView_") {
         return format!("{of}Item");

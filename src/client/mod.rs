@@ -1,6 +1,12 @@
 //! Our own API as a client, for the commands that talk to a running gateway.
 
+mod api;
+mod events;
+
 use std::{net::SocketAddr, time::Duration};
+
+pub use api::{Api, Item, Operation, Plan, Refusal, Skipped, Target};
+pub use events::{Event, Events};
 
 use crate::net::{self, ClientOptions};
 
@@ -13,6 +19,15 @@ pub enum Error {
     /// Nobody answered.
     #[error("{}", net::fault(_0).as_str())]
     Unreachable(#[from] reqwest::Error),
+    /// The gateway did not do it, and says why.
+    #[error("{} ({})\n{}", _0.detail, _0.code, _0.fix)]
+    Refused(Refusal),
+    /// Something answered that speaks another language.
+    #[error("the answer (HTTP {0}) is not one of a gateway; check the URL")]
+    NotAGateway(u16),
+    /// The answer makes no sense.
+    #[error("the answer of the gateway cannot be read; is it another version?")]
+    Unreadable,
 }
 
 /// Whether the gateway with this admin listener says that it is ready.

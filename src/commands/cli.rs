@@ -5,8 +5,8 @@ use clap_complete::Shell;
 use jiff::Timestamp;
 
 use super::{
-    Exit, check, complain, completions, demo, doctor, explain, healthcheck, key, openapi, serve,
-    simulate,
+    Exit, check, complain, completions, demo, doctor, explain, healthcheck, key, openapi,
+    reboot_idle, serve, simulate,
 };
 use crate::config::{Environment, LoadOptions};
 
@@ -88,6 +88,39 @@ enum Command {
     Explain {
         /// The code of a problem document.
         code: String,
+    },
+    /// Restart the machines of a machine catalog that nobody is using.
+    ///
+    /// Machines that have sessions, are off, unregistered, in maintenance mode or physical are
+    /// left alone. The API key comes from the variable CWSGATE_API_KEY.
+    RebootIdle {
+        /// The customer, by name or by Citrix's id.
+        #[arg(long)]
+        customer: String,
+        /// The site, by id or name; `-` for the customer's sites.
+        #[arg(long, default_value = "-")]
+        site: String,
+        /// The machine catalog, by id or name.
+        #[arg(long)]
+        catalog: String,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// Where the gateway is.
+        #[arg(long, env = "CWSGATE_URL", default_value = reboot_idle::DEFAULT_URL)]
+        url: url::Url,
+        /// Restart nothing when more machines are idle.
+        #[arg(long)]
+        max_targets: Option<u32>,
+        /// Most machines under way at a time.
+        #[arg(long)]
+        max_concurrency: Option<u32>,
+        /// Why; kept with the record of each restart.
+        #[arg(long)]
+        reason: Option<String>,
+        /// How to say what was done.
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
     },
     /// Exit with 0 when a gateway on this machine is ready: for images without a shell.
     Healthcheck {
@@ -192,6 +225,27 @@ async fn dispatch(command: Command, environment: &Environment) -> io::Result<Exi
             }
         }
         Command::Explain { code } => explain::run(&code, out),
+        Command::RebootIdle {
+            customer,
+            site,
+            catalog,
+            dry_run,
+            url,
+            max_targets,
+            max_concurrency,
+            reason,
+            output,
+        } => {
+            let place = reboot_idle::Place { customer, site, catalog };
+            let choices = reboot_idle::Choices {
+                dry_run,
+                max_targets,
+                max_concurrency,
+                reason,
+                json: output == Output::Json,
+            };
+            reboot_idle::run(url, &place, &choices, environment, out).await
+        }
         Command::Healthcheck { admin } => healthcheck::run(admin, environment).await,
         Command::Completions { shell } => completions::run(shell, &mut Cli::command(), out),
     }

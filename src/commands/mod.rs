@@ -9,6 +9,7 @@ pub mod explain;
 pub mod healthcheck;
 pub mod key;
 pub mod openapi;
+pub mod reboot_idle;
 pub mod serve;
 mod signals;
 pub mod simulate;

@@ -15,7 +15,7 @@ use super::{
     worker::{WINDOW_CLOSED, Worker, deadline},
 };
 use crate::{
-    domain::{AppName, AuthMethod, CallContext, Machine, Principal, ProblemCode, RequestId, Via},
+    domain::{CallContext, Machine, ProblemCode, RequestId, Via},
     services::{self, Aim, Evidence, Sent, Taken},
 };
 
@@ -389,20 +389,10 @@ impl ItemRun {
     /// A call of its own, as whoever started the operation.
     fn context(&self) -> CallContext {
         let operation = &self.worker.operation;
-        let creator = &operation.created_by;
-        let method = match &creator.key_id {
-            Some(key_id) => AuthMethod::ApiKey { key_id: key_id.clone() },
-            None => AuthMethod::CommandLine,
-        };
-        let principal = Principal {
-            app: AppName::try_from(creator.app.as_str())
-                .expect("an app's name was checked when it came in"),
-            method,
-            subject: creator.subject.clone(),
-        };
         let until = deadline(self.worker.item_deadline);
-        let mut ctx = CallContext::new(Arc::new(principal), until, RequestId::generate());
-        ctx.on_behalf_of.clone_from(&creator.on_behalf_of);
+        let principal = Arc::clone(&self.worker.principal);
+        let mut ctx = CallContext::new(principal, until, RequestId::generate());
+        ctx.on_behalf_of.clone_from(&operation.created_by.on_behalf_of);
         ctx.reason = operation.reason.as_deref().map(Arc::from);
         ctx.via = Via::Operation;
         ctx.operation_id = Some(operation.id);

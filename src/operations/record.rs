@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     db::Row,
-    domain::{AuthMethod, CallContext, Principal, SessionMessage},
+    domain::{AppName, AuthMethod, CallContext, Principal, SessionMessage},
     services::Deed,
 };
 
@@ -65,6 +65,9 @@ pub struct Creator {
     pub subject: Option<String>,
     /// The API key, where it was one.
     pub key_id: Option<String>,
+    /// The identity provider, where it was one.
+    #[serde(default)]
+    pub issuer: Option<String>,
     /// Who the app said it acted for: asserted, never verified.
     pub on_behalf_of: Option<String>,
 }
@@ -251,16 +254,33 @@ impl Creator {
     /// Whoever calls now.
     pub(super) fn of(ctx: &CallContext) -> Self {
         let Principal { app, method, subject } = ctx.principal.as_ref();
-        let key_id = match method {
-            AuthMethod::ApiKey { key_id } => Some(key_id.clone()),
-            _ => None,
+        let (key_id, issuer) = match method {
+            AuthMethod::ApiKey { key_id } | AuthMethod::GatewayToken { key_id } => {
+                (Some(key_id.clone()), None)
+            }
+            AuthMethod::Jwt { issuer } => (None, Some(issuer.clone())),
+            AuthMethod::CommandLine | AuthMethod::UnsafeAnonymous => (None, None),
         };
         Self {
             app: app.to_string(),
             subject: subject.clone(),
             key_id,
+            issuer,
             on_behalf_of: ctx.on_behalf_of.clone(),
         }
+    }
+}
+
+impl Creator {
+    /// The same caller again, for a call that is made on their behalf later.
+    pub(super) fn principal(&self) -> Result<Principal, Error> {
+        let method = match (&self.key_id, &self.issuer) {
+            (Some(key_id), _) => AuthMethod::ApiKey { key_id: key_id.clone() },
+            (None, Some(issuer)) => AuthMethod::Jwt { issuer: issuer.clone() },
+            (None, None) => AuthMethod::UnsafeAnonymous,
+        };
+        let app = AppName::try_from(self.app.as_str()).map_err(|_| Error::Unreadable)?;
+        Ok(Principal { app, method, subject: self.subject.clone() })
     }
 }
 

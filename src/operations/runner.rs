@@ -183,9 +183,12 @@ impl Runner {
         let Some(tenure) = tenure else { return Ok(None) };
         // Read only now: the last holder may have written until a moment ago.
         let found = journal.operation(id).await;
-        let (operation, deed) = match found {
-            Ok(Some(operation)) => match operation.deed() {
-                Ok(deed) => (operation, deed),
+        let (operation, deed, principal) = match found {
+            Ok(Some(operation)) => match operation
+                .deed()
+                .and_then(|deed| Ok((deed, Arc::new(operation.created_by.principal()?))))
+            {
+                Ok((deed, principal)) => (operation, deed, principal),
                 Err(error) => {
                     tenure.end().await;
                     return Err(error);
@@ -209,6 +212,7 @@ impl Runner {
             clock: Arc::clone(clock),
             operation: Arc::new(operation),
             deed,
+            principal,
             tenure,
             recorder,
             draining: shared.draining.clone(),

@@ -17,7 +17,7 @@ use super::{
     tenure::Tenure,
 };
 use crate::{
-    domain::Clock,
+    domain::{Clock, Principal},
     services::{self, Bulk, Deed},
 };
 
@@ -28,6 +28,8 @@ pub(super) struct Worker {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) operation: Arc<Operation>,
     pub(super) deed: Deed,
+    /// Whoever started it: each item is authorized as theirs.
+    pub(super) principal: Arc<Principal>,
     pub(super) tenure: Tenure,
     pub(super) recorder: Recorder,
     /// Cancelled when this process is about to end: nothing more is begun.

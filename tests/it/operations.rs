@@ -1,5 +1,7 @@
 //! Bulk operations: planned, paced, and honest about every machine.
 
+mod cli;
+mod crash;
 mod events;
 mod guards;
 mod limits;

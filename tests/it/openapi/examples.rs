@@ -100,6 +100,8 @@ struct Call {
     before: Option<&'static str>,
     /// Signs a user in to a store first.
     user: bool,
+    /// An operation that is started first and has ended: `{}` stands for its id.
+    operation: Option<Value>,
 }
 
 impl Call {
@@ -112,6 +114,11 @@ impl Call {
             gateway.get(path).await.ok(200);
         }
         let mut path = self.path.clone();
+        if let Some(body) = &self.operation {
+            let id = operate(&gateway, body).await.ok(202)["id"].as_str().unwrap().to_owned();
+            gateway.get(&format!("/v1/operations/{id}?wait=60s")).await.ok(200);
+            path = path.replace("{}", &id);
+        }
         if let Some(list) = self.first {
             let ids = gateway.get(list).await.of_items("id");
             path = path.replace("{}", ids[0].as_str().unwrap());
@@ -121,6 +128,9 @@ impl Call {
             let signed_in = gateway.post(SIGN_INS, mira()).await.ok(201);
             let handle = signed_in["storeSession"].as_str().unwrap();
             request = request.header("cwsgate-store-session", handle);
+        }
+        if self.path == "/v1/operations" && self.method == Method::POST {
+            request = request.header("idempotency-key", "tonight-1");
         }
         if !self.body.is_null() {
             request =
@@ -154,6 +164,7 @@ fn calls() -> Vec<(&'static str, Call)> {
         first: None,
         before: None,
         user: false,
+        operation: None,
     };
     let post = |path: &str, body| Call { method: Method::POST, body, ..get(path) };
     let site = |rest: &str| get(&format!("/v1/customers/acme/sites/-/{rest}"));
@@ -173,6 +184,8 @@ fn calls() -> Vec<(&'static str, Call)> {
         first: Some("/v1/stores/hq/resources"),
         ..get(&format!("/v1/stores/hq/resources/{{}}{path}"))
     };
+    let after =
+        |path: &str| Call { operation: Some(reboot()), ..get(&format!("/v1/operations{path}")) };
     let warm = Some("/v1/customers/acme/me");
     vec![
         ("show_whoami", get("/v1/whoami")),
@@ -251,6 +264,14 @@ fn calls() -> Vec<(&'static str, Call)> {
                 }),
             ),
         ),
+        ("start_operation", post("/v1/operations", reboot())),
+        ("list_operations", after("?pageSize=1")),
+        ("show_operation", after("/{}?wait=50s")),
+        ("list_operation_items", after("/{}/items?pageSize=1")),
+        ("stream_operation_events", after("/{}/events?after=1000")),
+        ("show_operation_result", after("/{}/result")),
+        ("cancel_operation", Call { method: Method::POST, ..after("/{}/actions/cancel") }),
+        ("retry_failed_items", Call { method: Method::POST, ..after("/{}/actions/retry-failed") }),
         ("list_stores", get("/v1/stores")),
         ("list_store_resources", Call { user: true, ..get("/v1/stores/portal/resources") }),
         ("show_store_resource", offered("")),
@@ -274,6 +295,25 @@ fn calls() -> Vec<(&'static str, Call)> {
     ]
 }
 
+/// Restarts the idle machines of a catalog with a tag.
+fn reboot() -> Value {
+    json!({
+        "action": "reboot",
+        "selector": {
+            "in": ["customers/acme/sites/-/machine-catalogs/Win11-Pool"],
+            "where": { "tag": "canary" },
+        },
+        "options": { "maxErrors": "10%", "notAfter": "4h" },
+        "reason": "CHG-1234",
+    })
+}
+
+async fn operate(gateway: &Gateway, body: &Value) -> Reply {
+    let post = gateway.request(Method::POST, "/v1/operations").header("idempotency-key", "k");
+    let post = post.header("content-type", "application/json").body(body.to_string());
+    gateway.send(post).await
+}
+
 /// A user of the demo's stores.
 fn mira() -> Value {
     json!({ "username": "DEMOLAB\\mira", "password": "mira-Demo-1" })
@@ -288,6 +328,15 @@ fn settle(value: &mut Value) {
                     "durationMs" => Some(json!(84)),
                     "nextPageToken" => Some(json!("zxWv-bLU5-1BGYpLupsDpXsicCHcX7dSMpaF24uakwI")),
                     "eventId" => Some(json!("0b0a6c0e-8a52-4c7e-9f5b-5d1f3c1b7a44")),
+                    "upstreamTransactionId" => Some(json!("2b7f3c1e-91d4-4f0e-b7b3-0d9a5c3e8f21")),
+                    "id" | "self" | "retryOf" if is_operation(value) => {
+                        let text = value.as_str().unwrap_or_default();
+                        let start = text.len().saturating_sub(36);
+                        Some(json!(format!(
+                            "{}01981d4c-93a1-7cc5-8b4e-2f6f8a8f1f0e",
+                            &text[..start]
+                        )))
+                    }
                     "upstreamJobId" => Some(json!("6f2f0d1c-3f0a-4b6e-8a57-21b0f6c9d1e3")),
                     "storeSession" => Some(json!("4pPGBq3nYtM0hT2vLxwR8sKdJcE6uZaf")),
                     "keyId" => Some(json!("k7Qm2xVb")),
@@ -312,6 +361,16 @@ fn settle(value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// Whether this names an operation: by its path, or by an id that tells the time (UUID version
+/// 7), as nothing of the simulator's does.
+fn is_operation(value: &Value) -> bool {
+    let text = value.as_str().unwrap_or_default();
+    match text.strip_prefix("/v1/operations/") {
+        Some(id) => id.len() == 36,
+        None => uuid::Uuid::parse_str(text).is_ok_and(|id| id.get_version_num() == 7),
     }
 }
 

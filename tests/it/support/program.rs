@@ -108,9 +108,20 @@ impl Program {
 
     /// Sends SIGTERM.
     pub(crate) async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends a signal such as `STOP`.
+    pub(crate) async fn signal(&self, signal: &str) {
         let id = self.child.id().expect("it should still run").to_string();
-        let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().await;
+        let script = format!("kill -{signal} \"$0\"");
+        let sent = Command::new("sh").args(["-c", &script, &id]).status().await;
         assert!(sent.unwrap().success());
+    }
+
+    /// Ends it at once, as `kill -9` does, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
     }
 
     /// Waits for its end.

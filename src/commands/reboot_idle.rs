@@ -1,0 +1,464 @@
+//! `cwsgate reboot-idle`: restarts the idle machines of a catalog, and follows the operation.
+//!
+//! The work is the gateway's: whoever stops looking does not stop it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::{
+    select,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use uuid::Uuid;
+
+use super::{Exit, complain, signals};
+use crate::{
+    client::{Api, Error, Event, Item, Operation, Plan, Skipped},
+    config::Environment,
+};
+
+/// Whose machines.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The customer.
+    pub customer: String,
+    /// The site.
+    pub site: String,
+    /// The machine catalog.
+    pub catalog: String,
+}
+
+/// How to go about it.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Restart nothing when more machines are idle.
+    pub max_targets: Option<u32>,
+    /// Most machines under way at a time.
+    pub max_concurrency: Option<u32>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Whether a program reads the result.
+    pub json: bool,
+}
+
+/// What has been said so far.
+struct Report<'a, W> {
+    out: &'a mut W,
+    json: bool,
+    bar: Option<ProgressBar>,
+    said: HashSet<i64>,
+}
+
+/// Plans, starts and follows the operation.
+pub async fn run(
+    url: Url,
+    place: &Place,
+    choices: &Choices,
+    environment: &Environment,
+    out: &mut impl Write,
+) -> io::Result<Exit> {
+    let Some(key) = environment.get(KEY).filter(|key| !key.is_empty()) else {
+        complain(format_args!("set {KEY} to an API key of the gateway"));
+        return Ok(Exit::NotAuthenticated);
+    };
+    let api = match Api::new(url, SecretString::from(key.to_owned())) {
+        Ok(api) => api,
+        Err(error) => {
+            complain(format_args!("--url: {error}"));
+            return Ok(Exit::Usage);
+        }
+    };
+    let stopped = signals::shutdown()?;
+    let request = request(place, choices);
+    let planned = select! {
+        planned = api.plan(&request) => planned,
+        () = stopped.cancelled() => {
+            complain("stopped; nothing was started");
+            return Ok(Exit::Failed);
+        }
+    };
+    let plan = match planned {
+        Ok(plan) => plan,
+        Err(error) => return Ok(failed(&error)),
+    };
+    if choices.dry_run {
+        return dry_run(&plan, choices.json, out);
+    }
+    let mut report = Report { out, json: choices.json, bar: None, said: HashSet::new() };
+    for skipped in &plan.skipped {
+        report.line(&skipped_line(skipped))?;
+    }
+    let started = start(&api, request, &plan, choices).await;
+    let operation = match started {
+        Ok(operation) => operation,
+        Err(error) => return Ok(failed(&error)),
+    };
+    report.begin(operation.counts.get("planned").copied().unwrap_or(0));
+    let operation = match follow(&api, &operation, &mut report, &stopped).await? {
+        Followed::Ended(operation) => operation,
+        Followed::Stopped(operation) => {
+            report.clear();
+            let (look, stop) = (api.url(&operation.path), api.url(&operation.path));
+            complain(format_args!(
+                "no longer looking; the gateway goes on with it.\n\
+                 To look again: GET {look}\nTo stop it:    POST {stop}/actions/cancel"
+            ));
+            if choices.json {
+                writeln!(report.out, "{}", json!({ "operation": shown(&operation) }))?;
+            }
+            return Ok(Exit::StillRunning);
+        }
+        Followed::Failed(error) => {
+            report.clear();
+            let path = api.url(&operation.path);
+            complain(format_args!("{error}\nThe gateway goes on with it: GET {path}"));
+            return Ok(match failed(&error) {
+                Exit::Failed => Exit::StillRunning,
+                other => other,
+            });
+        }
+    };
+    finish(&api, &operation, &plan, &mut report).await
+}
+
+/// Where a gateway listens unless told otherwise.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+const KEY: &str = "CWSGATE_API_KEY";
+
+fn request(place: &Place, choices: &Choices) -> Value {
+    let part = |text: &str| match text {
+        "-" => "-".to_owned(),
+        text => utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
+    };
+    let Place { customer, site, catalog } = place;
+    let path = format!(
+        "customers/{}/sites/{}/machine-catalogs/{}",
+        part(customer),
+        part(site),
+        part(catalog)
+    );
+    let mut request = json!({ "action": "reboot", "selector": { "in": [path] }, "options": {} });
+    if let Some(most) = choices.max_concurrency {
+        request["options"]["maxConcurrency"] = json!(most);
+    }
+    if let Some(reason) = &choices.reason {
+        request["reason"] = json!(reason);
+    }
+    request
+}
+
+async fn start(
+    api: &Api,
+    mut request: Value,
+    plan: &Plan,
+    choices: &Choices,
+) -> Result<Operation, Error> {
+    // A whole catalog is what was asked for, unless somebody drew a line.
+    let most = choices.max_targets.map_or(plan.targets.len().max(1), |most| most as usize);
+    request["options"]["maxTargets"] = json!(most);
+    request["planDigest"] = json!(plan.digest);
+    api.start(&request, &Uuid::new_v4().to_string()).await
+}
+
+enum Followed {
+    Ended(Operation),
+    Stopped(Operation),
+    Failed(Error),
+}
+
+/// Follows the events of an operation, over gaps in the connection, until it has ended.
+async fn follow(
+    api: &Api,
+    operation: &Operation,
+    report: &mut Report<'_, impl Write>,
+    stopped: &CancellationToken,
+) -> io::Result<Followed> {
+    let mut last = 0;
+    let mut gaps = 0;
+    loop {
+        let streaming = async {
+            let mut events = api.events(&operation.path, last).await?;
+            // A connection that is silent for longer than heartbeats are apart is a dead one.
+            while let Ok(next) = timeout(LONGEST_SILENCE, events.next()).await {
+                let Some(event) = next? else { break };
+                gaps = 0;
+                last = event.id;
+                let ended = event.kind == "end";
+                report.event(&event).map_err(Streaming::Output)?;
+                if ended {
+                    return Ok(());
+                }
+            }
+            Ok(())
+        };
+        let streamed = select! {
+            streamed = streaming => streamed,
+            () = stopped.cancelled() => return Ok(Followed::Stopped(operation.clone())),
+        };
+        match streamed {
+            Err(Streaming::Output(error)) => return Err(error),
+            Err(Streaming::Api(error)) if !may_pass(&error) => return Ok(Followed::Failed(error)),
+            Err(Streaming::Api(_)) | Ok(()) => {}
+        }
+        match api.operation(&operation.path).await {
+            Ok(now) if !matches!(now.state.as_str(), "running" | "cancelling") => {
+                return Ok(Followed::Ended(now));
+            }
+            Err(error) if !may_pass(&error) || gaps >= MOST_GAPS => {
+                return Ok(Followed::Failed(error));
+            }
+            Ok(_) | Err(_) => {}
+        }
+        gaps += 1;
+        select! {
+            () = sleep(GAP) => {}
+            () = stopped.cancelled() => return Ok(Followed::Stopped(operation.clone())),
+        }
+    }
+}
+
+enum Streaming {
+    Api(Error),
+    Output(io::Error),
+}
+
+impl From<Error> for Streaming {
+    fn from(error: Error) -> Self {
+        Self::Api(error)
+    }
+}
+
+/// Says what has not been said yet, and how it went.
+async fn finish(
+    api: &Api,
+    operation: &Operation,
+    plan: &Plan,
+    report: &mut Report<'_, impl Write>,
+) -> io::Result<Exit> {
+    let items = match api.items(&operation.path).await {
+        Ok(items) => items,
+        Err(error) => {
+            report.clear();
+            return Ok(failed(&error));
+        }
+    };
+    for item in &items {
+        report.item(item)?;
+    }
+    report.clear();
+    let count = |name: &str| operation.counts.get(name).copied().unwrap_or(0);
+    if report.json {
+        let items: Vec<_> = items.iter().map(shown_item).collect();
+        let skipped: Vec<_> = plan.skipped.iter().map(shown_skipped).collect();
+        let result = json!({ "operation": shown(operation), "items": items, "skipped": skipped });
+        writeln!(report.out, "{result}")?;
+    } else {
+        let left_alone = plan.skipped.len() as u64 + count("skipped");
+        complain(format_args!(
+            "{} requested, {} failed, {} unknown, {} not attempted, {left_alone} left alone",
+            count("succeeded"),
+            count("failed"),
+            count("indeterminate"),
+            count("cancelled"),
+        ));
+    }
+    Ok(match operation.state.as_str() {
+        "succeeded" => Exit::Done,
+        _ if count("succeeded") > 0 => Exit::Partly,
+        _ => Exit::Failed,
+    })
+}
+
+fn dry_run(plan: &Plan, json: bool, out: &mut impl Write) -> io::Result<Exit> {
+    if json {
+        let targets: Vec<_> =
+            plan.targets.iter().map(|t| json!({ "id": t.id, "name": t.name })).collect();
+        let skipped: Vec<_> = plan.skipped.iter().map(shown_skipped).collect();
+        let plan = json!({ "targets": targets, "skipped": skipped, "digest": plan.digest });
+        writeln!(out, "{}", json!({ "plan": plan }))?;
+        return Ok(Exit::Done);
+    }
+    for skipped in &plan.skipped {
+        writeln!(out, "{}", skipped_line(skipped))?;
+    }
+    for target in &plan.targets {
+        writeln!(out, "Would request reboot for {}", label(&target.id, target.name.as_deref()))?;
+    }
+    Ok(Exit::Done)
+}
+
+impl<W: Write> Report<'_, W> {
+    /// Shows a bar, where somebody looks.
+    fn begin(&mut self, items: u64) {
+        if self.json || !io::stderr().is_terminal() || !io::stdout().is_terminal() {
+            return;
+        }
+        let bar = ProgressBar::new(items);
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        self.bar = Some(bar);
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match event.kind.as_str() {
+            "item" => match serde_json::from_str::<Item>(&event.data) {
+                Ok(item) => self.item(&item),
+                // A newer gateway may say things that this program does not know.
+                Err(_) => Ok(()),
+            },
+            _ => {
+                let counts = serde_json::from_str::<Value>(&event.data).unwrap_or_default();
+                let counts = counts.get("counts").cloned().unwrap_or_default();
+                let counts: HashMap<String, u64> =
+                    serde_json::from_value(counts).unwrap_or_default();
+                let waiting = ["queued", "dispatched"].iter().filter_map(|name| counts.get(*name));
+                let waiting = waiting.sum::<u64>();
+                if let (Some(bar), Some(planned)) = (&self.bar, counts.get("planned")) {
+                    bar.set_position(planned.saturating_sub(waiting));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Says what became of an item, once.
+    fn item(&mut self, item: &Item) -> io::Result<()> {
+        let ended = !matches!(item.state.as_str(), "queued" | "dispatched");
+        if ended && self.said.insert(item.index) {
+            self.line(&item_line(item))?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        match &self.bar {
+            Some(bar) => bar.suspend(|| writeln!(self.out, "{line}")),
+            None => {
+                writeln!(self.out, "{line}")?;
+                self.out.flush()
+            }
+        }
+    }
+}
+
+fn item_line(item: &Item) -> String {
+    let name = label(&item.target.id, item.target.name.as_deref());
+    let message = item.message.as_deref().unwrap_or("no reason was given");
+    match item.state.as_str() {
+        "succeeded" => format!("Requesting reboot for {name}... success"),
+        "failed" => format!("Requesting reboot for {name}... failure: {message}"),
+        "indeterminate" => format!("Requesting reboot for {name}... unknown: {message}"),
+        "skipped" => left_alone(name, message),
+        _ => format!("{name} was not attempted: {message}"),
+    }
+}
+
+fn skipped_line(skipped: &Skipped) -> String {
+    left_alone(label(&skipped.target.id, skipped.target.name.as_deref()), &skipped.detail)
+}
+
+/// `2 sessions on DEMOLAB\OSPREY - skipping`, or why else a machine is left alone.
+fn left_alone(name: &str, detail: &str) -> String {
+    match detail.strip_prefix("has ").filter(|what| what.contains("session")) {
+        Some(sessions) => format!("{sessions} on {name} - skipping"),
+        None => format!("{name} {detail} - skipping"),
+    }
+}
+
+fn label<'a>(id: &'a str, name: Option<&'a str>) -> &'a str {
+    name.unwrap_or(id)
+}
+
+fn shown(operation: &Operation) -> Value {
+    let Operation { id, path, state, counts } = operation;
+    json!({ "id": id, "self": path, "state": state, "counts": counts })
+}
+
+fn shown_item(item: &Item) -> Value {
+    let Item { target, state, message, .. } = item;
+    json!({ "id": target.id, "name": target.name, "state": state, "message": message })
+}
+
+fn shown_skipped(skipped: &Skipped) -> Value {
+    let Skipped { target, detail } = skipped;
+    json!({ "id": target.id, "name": target.name, "detail": detail })
+}
+
+/// Whether it is worth asking again: the gateway may be restarting.
+fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::Unreachable(_) => true,
+        Error::Refused(refusal) => matches!(refusal.status, 429 | 500..),
+        Error::NotAGateway(status) => *status >= 500,
+        Error::Client(_) | Error::Unreadable => false,
+    }
+}
+
+fn failed(error: &Error) -> Exit {
+    complain(error);
+    match error {
+        Error::Refused(refusal) if refusal.status == 401 => Exit::NotAuthenticated,
+        _ => Exit::Failed,
+    }
+}
+
+/// Pause before the gateway is asked again after a gap.
+const GAP: Duration = Duration::from_secs(1);
+/// Heartbeats come every 15 seconds.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// Gaps in a row after which nobody looks any more.
+const MOST_GAPS: u32 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Target;
+
+    #[test]
+    fn every_machine_has_its_line() {
+        let target = Target { id: "m1".into(), name: Some(r"DEMOLAB\KESTREL".into()) };
+        let item = |state: &str, message: Option<&str>| Item {
+            index: 1,
+            target: target.clone(),
+            state: state.into(),
+            message: message.map(Into::into),
+        };
+        let line = |state, message| item_line(&item(state, message));
+        assert_eq!(line("succeeded", None), r"Requesting reboot for DEMOLAB\KESTREL... success");
+        assert_eq!(
+            line("failed", Some("Not supported.")),
+            r"Requesting reboot for DEMOLAB\KESTREL... failure: Not supported."
+        );
+        assert_eq!(
+            line("skipped", Some("has 2 sessions")),
+            r"2 sessions on DEMOLAB\KESTREL - skipping"
+        );
+        assert_eq!(
+            line("skipped", Some("is not registered")),
+            r"DEMOLAB\KESTREL is not registered - skipping"
+        );
+    }
+}
