@@ -71,9 +71,6 @@ pub async fn run(
 /// is in force.
 fn unused(config: &Config) -> Vec<&'static str> {
     let mut grants = config.apps.values().flat_map(|app| &app.grants);
-    let parts = [
-        ("issuers", !config.issuers.is_empty()),
-        ("require_reason of grants", grants.any(|grant| grant.require_reason)),
-    ];
+    let parts = [("require_reason of grants", grants.any(|grant| grant.require_reason))];
     parts.into_iter().filter(|(_, is_set)| *is_set).map(|(part, _)| part).collect()
 }

@@ -11,6 +11,7 @@ mod cli;
 mod docs;
 mod errors;
 mod filters;
+mod jwt;
 mod listeners;
 mod lists;
 mod maintenance;

@@ -2,11 +2,13 @@
 
 mod document;
 mod gateway;
+mod identity;
 mod observed;
 mod program;
 mod reply;
 
 pub(crate) use document::{Operation, operations};
 pub(crate) use gateway::{Builder, Gateway};
+pub(crate) use identity::{IdentityProvider, Instead, Signer, signed_part};
 pub(crate) use program::{Program, bash, program, run, run_command, write};
 pub(crate) use reply::Reply;
