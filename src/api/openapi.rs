@@ -89,7 +89,10 @@ impl Modify for Security {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key of this gateway."))
+            .description(Some(
+                "An API key of this gateway, a token that it sold for one, or a token of an \
+                 identity provider that it is configured to trust.",
+            ))
             .build();
         let header = ApiKey::Header(ApiKeyValue::with_description(
             "X-Api-Key",
@@ -223,7 +226,7 @@ problem_responses! {
 /// One response a status, naming every code that can come with it.
 fn responses(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
-    for code in codes {
+    for code in codes.iter().chain(ANYWHERE) {
         by_status.entry(code.status()).or_default().push(*code);
     }
     by_status
@@ -240,6 +243,13 @@ fn responses(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
         })
         .collect()
 }
+
+/// What any call can fail with that needs a credential, beyond what is listed with each kind.
+const ANYWHERE: &[ProblemCode] = &[
+    ProblemCode::CredentialsExpired,
+    ProblemCode::QuotaExceeded,
+    ProblemCode::IdentityUnavailable,
+];
 
 /// Generic types get names such as `ListView_ItemView_Machine`; clients want `MachineList`.
 fn rename_schemas(document: &mut Value) {

@@ -37,9 +37,6 @@ pub async fn run(
         return Ok(Exit::Configuration);
     }
     report_findings(&loaded.findings);
-    for part in unused(&config) {
-        tracing::warn!(part, "configured, and not in use in this version");
-    }
     if options.allow_anonymous {
         tracing::warn!("anybody who reaches the listener may do everything, without a credential");
     }
@@ -66,11 +63,4 @@ pub async fn run(
     tracing::info!(gateway, admin, "serving");
     app.run(shutdown).await;
     Ok(Exit::Done)
-}
-
-/// What is configured and checked, and used by nothing yet. Who wrote it should not believe that it
-/// is in force.
-fn unused(config: &Config) -> Vec<&'static str> {
-    let parts = [("issuers", !config.issuers.is_empty())];
-    parts.into_iter().filter(|(_, is_set)| *is_set).map(|(part, _)| part).collect()
 }

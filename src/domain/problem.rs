@@ -79,11 +79,11 @@ problem_codes! {
     CredentialsMissing "credentials_missing" 401 Caller false
         "No credential was sent"
         "Everything under /v1 needs a credential, and this request has none."
-        "Send `Authorization: Bearer <API key>` or `X-Api-Key: <API key>`.";
+        "Send `Authorization: Bearer <API key or token>` or `X-Api-Key: <API key>`.";
     CredentialsInvalid "credentials_invalid" 401 Caller false
         "The credential is not accepted"
-        "The credential is malformed, unknown, revoked or expired; which of these is only in the gateway's own log."
-        "Check that the whole key was copied; ask the gateway's operators for a new one if it was replaced.";
+        "The credential is malformed, unknown, revoked, meant for somebody else, or a key that has expired; which of these is only in the gateway's own log."
+        "Check that the whole key or token was sent; ask the gateway's operators for a new one if it was replaced.";
     CredentialsExpired "credentials_expired" 401 Caller false
         "The credential has expired"
         "The token was genuine but its time is over."
@@ -186,8 +186,8 @@ problem_codes! {
         "Use a new key for new work.";
     QuotaExceeded "quota_exceeded" 429 Policy true
         "The app's quota is used up"
-        "This gateway limits what the app may do in a span of time. Citrix was not asked."
-        "Wait for `Retry-After`; ask the gateway's operators if the limit is too low.";
+        "This gateway limits what an app may do, and how many refused credentials an address may send, in a span of time. Citrix was not asked."
+        "Wait for `Retry-After`; ask the gateway's operators if the limit is too low. Where credentials were refused, send the right one: it is accepted at once.";
     Internal "internal" 500 Gateway true
         "The gateway failed"
         "A fault inside the gateway. It is logged under the request id."

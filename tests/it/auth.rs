@@ -274,7 +274,7 @@ fn request(gateway: &Gateway, key: &ApiKey, operation: &Operation) -> RequestBui
 
 /// A 401 without what differs from request to request.
 #[track_caller]
-fn refusal(reply: &Reply) -> Value {
+pub(crate) fn refusal(reply: &Reply) -> Value {
     let mut body = reply.problem(401, "credentials_invalid");
     let challenge = reply.header("www-authenticate");
     assert_eq!(challenge, r#"Bearer realm="cwsgate", error="invalid_token""#);

@@ -15,6 +15,7 @@ mod dropin;
 mod errors;
 mod filters;
 mod idempotency;
+mod jwt;
 mod listeners;
 mod lists;
 mod maintenance;

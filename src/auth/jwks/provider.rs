@@ -261,20 +261,29 @@ async fn keep(shared: Arc<Shared>, name: String, fetch: Fetch) {
 fn report(name: &str, outcome: &Result<KeySet, FetchError>, failures: u32) {
     match outcome {
         Ok(set) if set.len() == 0 => {
-            tracing::warn!(issuer = name, skipped = set.skipped, "the issuer has no usable keys");
+            tracing::warn!(
+                cwsgate.issuer = name,
+                skipped = set.skipped,
+                "the issuer has no usable keys"
+            );
         }
         Ok(set) => {
             let (usable, skipped) = (set.len(), set.skipped);
-            tracing::debug!(issuer = name, usable, skipped, "fetched the keys of an issuer");
+            tracing::debug!(
+                cwsgate.issuer = name,
+                usable,
+                skipped,
+                "fetched the keys of an issuer"
+            );
             if failures > 0 {
-                tracing::info!(issuer = name, "the keys of the issuer can be had again");
+                tracing::info!(cwsgate.issuer = name, "the keys of the issuer can be had again");
             }
         }
         Err(error) if failures == 0 => {
-            tracing::warn!(issuer = name, %error, "the keys of an issuer cannot be had");
+            tracing::warn!(cwsgate.issuer = name, %error, "the keys of an issuer cannot be had");
         }
         Err(error) => {
-            tracing::debug!(issuer = name, %error, "the keys of an issuer cannot be had");
+            tracing::debug!(cwsgate.issuer = name, %error, "the keys of an issuer cannot be had");
         }
     }
 }

@@ -26,10 +26,15 @@ impl App {
         known: &Known<'_>,
     ) -> BTreeMap<AppName, Self> {
         let mut owners = BTreeMap::new();
-        let mut found = BTreeMap::new();
+        let mut found: BTreeMap<AppName, Self> = BTreeMap::new();
         for field in apps.named() {
             layers.report_repeated("apps", &field);
             if let Some(app) = Self::read(&field, known, &mut owners) {
+                let same = |other: &&Self| app.subject.is_some() && other.subject == app.subject;
+                if let Some(other) = found.values().find(same) {
+                    let problem = format!("app {} has the same `subject`", other.name);
+                    field.wrong(problem, "no token could tell the two apart: change one of them");
+                }
                 found.insert(app.name.clone(), app);
             }
         }

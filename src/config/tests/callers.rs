@@ -117,6 +117,25 @@ fn mistakes_in_apps_stop_the_start() {
 }
 
 #[test]
+fn the_same_tokens_cannot_stand_for_two_apps() {
+    let subject = |value: &str| {
+        format!(
+            "subject = {{ issuer = \"corp\", claim = \"azp\", value = \"{value}\" }}\n\
+             grants = [{{ actions = [\"read\"], customers = [\"*\"] }}]\n"
+        )
+    };
+    let two = |other: &str| {
+        let apps = format!("[apps.a]\n{}[apps.b]\n{}", subject("x"), subject(other));
+        let issuer = "[issuers.corp]\nissuer = \"https://login.test/\"\naudience = [\"x\"]\n";
+        load(&format!("{issuer}{apps}"), &empty())
+    };
+    assert!(two("y").config.is_some());
+    let same = two("x");
+    assert_eq!(about(&same, "apps.b").problem, "app a has the same `subject`");
+    assert!(same.config.is_none());
+}
+
+#[test]
 fn two_keys_may_be_valid_at_a_time() {
     let [one, two, three] = ["Web000000001", "Web000000002", "Web000000003"].map(hash);
     let grants = "grants = [{ actions = [\"read\"], customers = [\"*\"] }]";

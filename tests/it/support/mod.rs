@@ -2,6 +2,7 @@
 
 mod document;
 mod gateway;
+mod identity;
 mod observed;
 mod postgres;
 mod program;
@@ -10,6 +11,7 @@ mod stores;
 
 pub(crate) use document::{Operation, operations};
 pub(crate) use gateway::{Builder, Gateway};
+pub(crate) use identity::{IdentityProvider, Instead, Signer, signed_part};
 pub(crate) use postgres::Postgres;
 pub(crate) use program::{Ended, Program, bash, program, run, run_command, write};
 pub(crate) use reply::Reply;
