@@ -2,6 +2,7 @@
 
 use cwsgate::auth::ApiKey;
 use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::serving::{Serving, until};
@@ -20,7 +21,7 @@ const ROUTES: [(Method, &str); 6] = [
 async fn ask(gateway: &Gateway, key: Option<&str>, method: Method, path: &str) -> Reply {
     let url = format!("http://{}/admin/v1{path}", gateway.admin);
     let request = gateway.client().request(method, url);
-    gateway.send(key.iter().fold(request, |request, key| request.bearer_auth(key))).await
+    gateway.send(key.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth)).await
 }
 
 fn token_state(list: &Value, customer: &str) -> Value {
@@ -112,7 +113,6 @@ async fn a_credential_is_tested_in_quarantine_and_released_when_it_works() {
         .problem(503, "credential_quarantined");
 
     // The secret is right again at Citrix, and the gateway told to try: one answer later it works.
-    use secrecy::ExposeSecret as _;
     let back = json!({ "clientSecret": known.client_secret.expose_secret() });
     gateway.sim("PUT", "/_sim/customers/acme", back).await;
     let again = ask(&gateway, key, Method::POST, test).await.ok(200);
@@ -133,7 +133,6 @@ async fn a_quarantine_is_lifted_by_hand() {
         (token_state(&list, "globex") == "quarantined").then_some(())
     })
     .await;
-    use secrecy::ExposeSecret as _;
     let back = json!({ "clientSecret": known.client_secret.expose_secret() });
     gateway.sim("PUT", "/_sim/customers/globex", back).await;
     let path = "/v1/customers/globex/resource-locations";
@@ -156,7 +155,6 @@ async fn nothing_of_a_token_or_secret_is_shown() {
     for path in ["/actions/reload", "/customers/acme/actions/test-credential"] {
         shown += &gateway.admin(Method::POST, path).await.text;
     }
-    use secrecy::ExposeSecret as _;
     for customer in gateway.simulator.customers() {
         assert!(!shown.contains(customer.client_secret.expose_secret()));
     }

@@ -207,7 +207,7 @@ async fn a_mounted_secret_that_moves_by_its_link_is_noticed() {
 async fn reloads_under_load_cost_no_request() {
     let gateway = Serving::start("").await;
     let stop = tokio_util::sync::CancellationToken::new();
-    let callers: Vec<_> = (0..8)
+    let callers: Vec<_> = (0..4)
         .map(|_| {
             let url = format!("{}/v1/customers/acme/sites", gateway.url);
             let (client, key, stop) = (gateway.client.clone(), gateway.key.clone(), stop.clone());
