@@ -45,7 +45,7 @@ pub use load::{LoadOptions, Loaded};
 pub use network::Network;
 pub use regions::{Region, TokenForm};
 pub use server::{Admin, Cache, Database, Log, LogFormat, Server};
-pub use source::Source;
+pub use source::{Look, Source};
 pub use stores::{Store, StoreAccount, StoreAuth};
 pub use tls::Tls;
 pub use upstream::{TokenSettings, UpstreamSettings};

@@ -145,6 +145,36 @@ async fn a_quarantine_is_lifted_by_hand() {
 }
 
 #[tokio::test]
+async fn each_secret_of_a_rotation_is_tested() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, secret) in [("next", "not-known-yet-to-citrix"), ("now", "simulated+acme/secret==")]
+    {
+        std::fs::write(folder.path().join(name), secret).unwrap();
+    }
+    let both = "client_secrets = [{ file = \"next\", expires = 2099-01-31T00:00:00Z }, \
+                { file = \"now\", expires = 2098-01-31T00:00:00Z }]";
+    let gateway = Serving::start_in(folder, "", |upstream| {
+        let one = "client_secret = \"simulated+acme/secret==\"";
+        assert!(upstream.contains(one), "{upstream}");
+        upstream.replace(one, both)
+    })
+    .await;
+
+    let test = "/customers/acme/actions/test-credential";
+    let check = gateway.admin(Method::POST, test).await.ok(200);
+
+    assert_eq!(check["ok"], true, "{check}");
+    let steps: Vec<_> = check["steps"].as_array().unwrap().iter().collect();
+    let well: Vec<_> = steps.iter().map(|step| (&step["name"], &step["ok"])).collect();
+    let (yes, no) = (json!(true), json!(false));
+    let names = ["token", "sign-in", "sites"].map(|name| json!(name));
+    let [token, sign_in, sites] = &names;
+    assert_eq!(well, [(token, &no), (token, &yes), (sign_in, &yes), (sites, &yes)], "{check}");
+    assert!(steps[1]["detail"].as_str().unwrap().contains("2098-01-31"), "{check}");
+    gateway.get("/v1/customers/acme/sites").await.ok(200);
+}
+
+#[tokio::test]
 async fn nothing_of_a_token_or_secret_is_shown() {
     let gateway = Serving::start("").await;
     gateway.get("/v1/machines").await.ok(200);
