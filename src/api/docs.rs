@@ -1,10 +1,10 @@
 //! What can be read without a credential: the OpenAPI document, its browser, problem pages.
 
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::Path,
     http::header,
     response::{IntoResponse, Response},
     routing::get,
@@ -16,21 +16,16 @@ use super::{ApiState, list::json_utf8, problem::Problem};
 use crate::domain::ProblemCode;
 
 /// The routes outside of `/v1`.
-pub(super) fn router(document: utoipa::openapi::OpenApi) -> Router<ApiState> {
-    let document = super::openapi::finish(document);
-    let texts = Arc::new(Texts { json: document.to_json(), yaml: document.to_yaml() });
+pub(super) fn router() -> Router<ApiState> {
     // The page loads nothing from anywhere else, and asks no validator outside.
     let browser = SwaggerUi::new("/docs")
         .config(Config::from("/openapi.json").validator_url("none").try_it_out_enabled(true));
-    let documents = Router::new()
-        .route("/openapi.json", get(openapi_json))
-        .route("/openapi.yaml", get(openapi_yaml))
-        .with_state(texts);
     Router::new()
         .route("/", get(index))
+        .route("/openapi.json", get(openapi_json))
+        .route("/openapi.yaml", get(openapi_yaml))
         .route("/problems", get(problems))
         .route("/problems/{code}", get(problem))
-        .merge(documents)
         .merge(Router::from(browser))
 }
 
@@ -38,6 +33,12 @@ struct Texts {
     json: String,
     yaml: String,
 }
+
+/// Made once, when somebody asks: the routes are the same in every configuration.
+static TEXTS: LazyLock<Texts> = LazyLock::new(|| {
+    let document = super::document();
+    Texts { json: document.to_json(), yaml: document.to_yaml() }
+});
 
 async fn index() -> Response {
     let body = json!({
@@ -51,13 +52,13 @@ async fn index() -> Response {
     json_utf8(Json(body).into_response())
 }
 
-async fn openapi_json(State(texts): State<Arc<Texts>>) -> Response {
-    json_utf8(texts.json.clone().into_response())
+async fn openapi_json() -> Response {
+    json_utf8(TEXTS.json.as_str().into_response())
 }
 
-async fn openapi_yaml(State(texts): State<Arc<Texts>>) -> Response {
-    ([(header::CONTENT_TYPE, "application/yaml; charset=utf-8")], texts.yaml.clone())
-        .into_response()
+async fn openapi_yaml() -> Response {
+    let content_type = [(header::CONTENT_TYPE, "application/yaml; charset=utf-8")];
+    (content_type, TEXTS.yaml.as_str()).into_response()
 }
 
 async fn problems() -> Response {

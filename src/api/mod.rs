@@ -86,15 +86,14 @@ pub struct Deadlines {
 
 /// The public listener's routes.
 pub fn router(state: ApiState) -> Router {
-    let (v1, document) = routes().split_for_parts();
-    let v1 = v1
+    let v1 = Router::from(routes())
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .layer(middleware::from_fn_with_state(state.clone(), idempotency::idempotency))
         .layer(middleware::from_fn_with_state(state.clone(), authenticate::authenticate));
     let mut routes = Router::new()
         .nest("/v1", v1)
-        .merge(docs::router(document))
+        .merge(docs::router())
         .merge(dropin::routes())
         .fallback(dropin::pass)
         .method_not_allowed_fallback(problem::no_method);

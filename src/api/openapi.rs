@@ -66,7 +66,7 @@ impl Document {
 
 /// Puts the last touches to a document: paths where they are served, short schema names and
 /// examples.
-pub(super) fn finish(document: utoipa::openapi::OpenApi) -> Document {
+fn finish(document: utoipa::openapi::OpenApi) -> Document {
     let mut value = serde_json::to_value(document).unwrap_or_default();
     if let Some(paths) = value.get_mut("paths").and_then(Value::as_object_mut) {
         *paths = std::mem::take(paths)

@@ -36,9 +36,15 @@ impl Generation {
         control: &Control,
         before: Option<&Self>,
     ) -> Result<Self, Error> {
-        let upstream = match before.filter(|before| before.asks_alike(&config)) {
-            Some(before) => before.upstream.clone(),
-            None => upstream(&config, shared)?,
+        let upstream = match before {
+            Some(before) if before.asks_alike(&config) => before.upstream.clone(),
+            // Stores are in no region: their accounts stay signed in, or in quarantine.
+            Some(before) if before.config.upstream == config.upstream => {
+                let mut upstream = upstream(&config, shared)?;
+                upstream.storefront = before.upstream.storefront.clone();
+                upstream
+            }
+            _ => upstream(&config, shared)?,
         };
         let earlier = before.map(|before| &*before.authenticator);
         let cache = match before.filter(|before| before.config.cache == config.cache) {

@@ -5,13 +5,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Current, Shared, generation::Generation, report_findings};
 use crate::{
     api::{Ask, Attempt, Control, ReloadState, Trigger},
-    config::{Config, Finding, Source},
+    config::{Config, Finding, Look, Source},
     server::{Limits, Server, Tls},
 };
 
@@ -41,6 +44,7 @@ impl Reloader {
     /// Watches until `stop` is cancelled.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let work = async {
+            let mut pause = LOOK_EVERY;
             loop {
                 tokio::select! {
                     Some(ask) = self.asks.recv() => {
@@ -48,8 +52,12 @@ impl Reloader {
                         // An error means that nobody waits any more.
                         let _ = ask.done.send(());
                     }
-                    () = sleep(LOOK_EVERY) => {
-                        if self.has_changed().await {
+                    () = sleep(pause) => {
+                        let began = Instant::now();
+                        let has_changed = self.has_changed().await;
+                        // Thousands of files are looked at less often.
+                        pause = (began.elapsed() * 50).clamp(LOOK_EVERY, LOOK_AT_LEAST_EVERY);
+                        if has_changed {
                             self.reload(Trigger::FileChange).await;
                         }
                     }
@@ -62,11 +70,23 @@ impl Reloader {
         }
     }
 
+    /// Whether something has changed, and is not just being written: half a file may well be a
+    /// configuration, with half of the callers.
     async fn has_changed(&self) -> bool {
+        let Some(mut look) = self.look().await.filter(Look::is_news) else { return false };
+        for _ in 0..MAX_LOOKS {
+            sleep(SETTLE).await;
+            match self.look().await {
+                Some(next) if next != look => look = next,
+                _ => break,
+            }
+        }
+        true
+    }
+
+    async fn look(&self) -> Option<Look> {
         let source = Arc::clone(&self.source);
-        blocking(move || source.lock().unwrap_or_else(PoisonError::into_inner).has_changed())
-            .await
-            .unwrap_or(false)
+        blocking(move || source.lock().unwrap_or_else(PoisonError::into_inner).look()).await
     }
 
     async fn reload(&self, trigger: Trigger) {
@@ -165,3 +185,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(3);
+
+/// For how long files must stay as they are after a change, and how often that is tried.
+const SETTLE: Duration = Duration::from_millis(200);
+const MAX_LOOKS: usize = 5;

@@ -141,17 +141,17 @@ async fn what_needs_a_restart_is_named_and_the_rest_applies() {
 #[tokio::test]
 async fn the_way_to_citrix_is_kept_while_regions_and_its_settings_are() {
     let gateway = Running::start().await;
-    let alike = |config: &str| {
-        gateway.write(config);
-        let (gateway, before) = (&gateway, gateway.current.load_full());
-        async move {
-            gateway.reload().await;
-            before.asks_alike(&gateway.current.load().config)
-        }
+    let alike = async |more: &str| {
+        gateway.write(&config(more));
+        let before = gateway.current.load_full();
+        gateway.reload().await;
+        before.asks_alike(&gateway.current.load().config)
     };
-    assert!(alike(&config("max_headers = 7\n")).await);
-    assert!(!alike(&(config("") + "[upstream]\nread_timeout = \"9s\"\n")).await);
-    assert!(!alike(&(config("") + "[regions.eu]\ncore = \"http://127.0.0.1:1\"\n")).await);
+    assert!(alike("max_headers = 7\n").await);
+    assert!(!alike("[upstream]\nread_timeout = \"9s\"\n").await);
+    assert!(!alike("[regions.eu]\ncore = \"http://127.0.0.1:1\"\n").await);
+    assert!(!alike("").await, "back to the first region");
+    assert!(alike("").await);
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub use resilience::{
     BreakerSettings, CooldownSettings, ResilienceSettings, RetrySettings, SlotSettings,
 };
 pub use server::{Admin, Audit, Cache, Database, Log, LogFormat, Operations, Server};
-pub use source::Source;
+pub use source::{Look, Source};
 pub use stores::{Store, StoreAccount, StoreAuth};
 pub use tls::Tls;
 pub use upstream::{TokenSettings, UpstreamSettings};

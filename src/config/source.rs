@@ -17,6 +17,13 @@ pub struct Source {
     seen: Fingerprint,
 }
 
+/// What the files of a configuration held at one moment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Look {
+    fingerprint: Fingerprint,
+    is_news: bool,
+}
+
 impl Source {
     /// The configuration file `path`, which has not been read yet.
     pub fn new(path: &Path, environment: &Environment, allow_anonymous: bool) -> Self {
@@ -54,9 +61,17 @@ impl Source {
         }
     }
 
-    /// Whether anything differs from when it was last read. Blocks.
-    pub fn has_changed(&self) -> bool {
-        Fingerprint::of(&self.files) != self.seen
+    /// Looks at what the files hold now. Blocks.
+    pub fn look(&self) -> Look {
+        let fingerprint = Fingerprint::of(&self.files);
+        Look { is_news: fingerprint != self.seen, fingerprint }
+    }
+}
+
+impl Look {
+    /// Whether anything differs from when the configuration was last read.
+    pub fn is_news(&self) -> bool {
+        self.is_news
     }
 }
 
@@ -80,7 +95,7 @@ mod tests {
         let now = "2030-01-01T00:00:00Z".parse().unwrap();
 
         source.read(now);
-        assert!(!source.has_changed());
+        assert!(!source.look().is_news());
         let acme = "[customers.acme]\nregion = \"eu\"\nclient_id = \"x\"\n\
                     client_secret = { file = \"secret\" }\n";
         for (name, text) in [
@@ -92,13 +107,13 @@ mod tests {
             ("main.toml", "include = [\"customers.d/*.toml\"]\n"),
         ] {
             write(name, text);
-            assert!(source.has_changed(), "{name}");
+            assert!(source.look().is_news(), "{name}");
             source.read(now);
-            assert!(!source.has_changed(), "{name}");
+            assert!(!source.look().is_news(), "{name}");
         }
         fs::remove_file(folder.path().join("customers.d/acme.toml")).unwrap();
-        assert!(source.has_changed());
+        assert!(source.look().is_news());
         assert!(source.read(now).config.unwrap().misconfigured.is_empty());
-        assert!(!source.has_changed());
+        assert!(!source.look().is_news());
     }
 }

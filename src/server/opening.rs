@@ -44,16 +44,16 @@ where
     S::Future: Send,
 {
     let until = edge.watch.deadline().map_or_else(Instant::now, |(at, _)| at);
-    let begin = async {
+    let handshake = async {
         let opening = Opening::of(io).await?;
         if opening.is_text() { Ok(Err(opening)) } else { tls.accept(opening).await.map(Ok) }
     };
-    let begun = tokio::select! {
+    let shaken = tokio::select! {
         biased;
         () = shutdown.cancelled() => return End::Done,
-        begun = timeout_at(until, begin) => begun,
+        ended = timeout_at(until, handshake) => ended,
     };
-    match begun {
+    match shaken {
         Ok(Ok(Ok(stream))) => protocol.serve(stream, edge, shutdown).await,
         Ok(Ok(Err(plain))) => {
             let edge = Edge { closed_to: Some(Refusal::BadRequest(PLAIN)), ..edge };

@@ -12,6 +12,7 @@ mod cli;
 mod db;
 mod docs;
 mod dropin;
+mod edge;
 mod errors;
 mod filters;
 mod idempotency;

@@ -9,6 +9,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
+use tokio::time::timeout_at;
 
 use super::{AdminState, Attempt, ReloadState, Trigger};
 use crate::{
@@ -69,11 +70,18 @@ pub(super) async fn reload(
     Query(()): Query<()>,
 ) -> Result<Response, Problem> {
     api.services.administration.authorize_process(&ctx)?;
-    let state = control.reload(Trigger::Admin).await.ok_or_else(|| {
-        let detail = "the configuration of this gateway does not come from a file";
-        Problem::new(ProblemCode::InvalidRequest, detail)
-    })?;
-    Ok(shown(&state))
+    match timeout_at(ctx.deadline, control.reload(Trigger::Admin)).await {
+        Ok(Some(state)) => Ok(shown(&state)),
+        Ok(None) => {
+            let detail = "the configuration of this gateway does not come from a file";
+            Err(Problem::new(ProblemCode::InvalidRequest, detail))
+        }
+        Err(_) => {
+            let detail =
+                "the configuration is still being read; GET /admin/v1/reload shows the end";
+            Err(Problem::new(ProblemCode::DeadlineExceeded, detail))
+        }
+    }
 }
 
 /// Begins the drain, as SIGTERM does: the process ends when it is done.

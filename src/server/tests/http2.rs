@@ -8,14 +8,23 @@ use tokio::{
 use super::support::{Gate, hang_guard, limits, plug, send, until_closed};
 
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+
+/// RFC 9113 section 7.
+const REFUSED_STREAM: u8 = 7;
+const CANCEL: u8 = 8;
+const ENHANCE_YOUR_CALM: u8 = 11;
 
 /// RFC 9113 section 4.1.
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap();
-    let mut bytes = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut bytes = length[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
     bytes.extend_from_slice(payload);
     bytes
 }
@@ -28,7 +37,7 @@ fn hello(settings: &[u8]) -> Vec<u8> {
 
 /// A GET without a body. RFC 7541: `:method: GET` and `:scheme: http` are entries 2 and 6 of the
 /// static table, `:path` and `:authority` have their names there and literal values.
-fn get(stream: u8, path: &str, authority: &str) -> Vec<u8> {
+fn get(stream: u32, path: &str, authority: &str) -> Vec<u8> {
     let mut block = vec![0x82, 0x86];
     for (name, value) in [(0x04, path), (0x01, authority)] {
         block.extend([name, u8::try_from(value.len()).unwrap()]);
@@ -137,4 +146,74 @@ async fn a_shut_flow_control_window_does_not_hold_an_answer_for_ever() {
     gate.counted("cwsgate_connections_closed_total{reason=\"write_timeout\"} 1").await;
     assert_eq!(start.elapsed().as_secs(), 30);
     pongs.await.unwrap();
+}
+
+/// The error code of the next frame of this kind.
+async fn error_code(stream: &mut (impl AsyncRead + Unpin), wanted: u8) -> u8 {
+    loop {
+        let (kind, payload) = next_frame(stream).await;
+        if kind == wanted {
+            // After the last stream's number, in a GOAWAY.
+            return payload[if kind == GOAWAY { 7 } else { 3 }];
+        }
+    }
+}
+
+#[tokio::test]
+async fn streams_over_the_cap_are_refused_and_the_others_served() {
+    let gate = Gate::open(limits()).await;
+    let mut stream = gate.connect().await;
+    send(&mut stream, &hello(&[])).await;
+    for index in 0..11 {
+        send(&mut stream, &get(1 + 2 * index, "/slow", "a")).await;
+    }
+    assert_eq!(error_code(&mut stream, RST_STREAM).await, REFUSED_STREAM);
+    for _ in 0..10 {
+        gate.slow.release.notify_one();
+        assert_eq!(status(&mut stream).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_resets_ends_the_connection() {
+    let gate = Gate::open(limits()).await;
+    let (mut reader, mut writer) = gate.connect().await.into_split();
+    let flood: Vec<u8> = (0..10_000)
+        .flat_map(|index| {
+            let mut pair = get(1 + 2 * index, "/slow", "a");
+            pair.extend(frame(RST_STREAM, 0, 1 + 2 * index, &[0, 0, 0, CANCEL]));
+            pair
+        })
+        .collect();
+    send(&mut writer, &hello(&[])).await;
+    let flooding = tokio::spawn(async move {
+        // Fails when the gate has had enough.
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut writer, &flood).await;
+    });
+    assert_eq!(error_code(&mut reader, GOAWAY).await, ENHANCE_YOUR_CALM);
+    until_closed(&mut reader).await;
+    flooding.await.unwrap();
+    gate.counted("cwsgate_connections_open 0").await;
+}
+
+#[tokio::test]
+async fn headers_without_end_are_cut_off() {
+    let gate = Gate::open(limits()).await;
+    let (mut reader, mut writer) = gate.connect().await.into_split();
+    send(&mut writer, &hello(&[])).await;
+    send(&mut writer, &frame(HEADERS, 0x1, 1, &[0x82, 0x86])).await;
+    // Literal fields without indexing (RFC 7541 section 6.2.2): name `x`, value of 100 bytes.
+    let field: Vec<u8> = [&[0, 1, b'x', 100][..], &[b'v'; 100]].concat();
+    let more = frame(CONTINUATION, 0, 1, &field.repeat(100));
+    let sending = tokio::spawn(async move {
+        let mut sent = 0;
+        while tokio::io::AsyncWriteExt::write_all(&mut writer, &more).await.is_ok() {
+            sent += more.len();
+        }
+        sent
+    });
+    until_closed(&mut reader).await;
+    let sent = hang_guard(sending).await.unwrap();
+    assert!(sent < 16 << 20, "took {sent} bytes");
+    gate.counted("cwsgate_connections_open 0").await;
 }

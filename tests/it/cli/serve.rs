@@ -86,25 +86,6 @@ async fn anonymous_callers_are_let_in_only_by_the_flag_and_loudly() {
 }
 
 #[tokio::test]
-async fn tls_is_not_silently_left_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let (_, hash) = new_key().await;
-    for name in ["tls.crt", "tls.key"] {
-        write(folder.path(), name, "");
-    }
-    let text = format!(
-        "{LISTENERS}{}[server.tls]\ncert_file = \"tls.crt\"\nkey_file = \"tls.key\"\n",
-        app(&hash)
-    );
-    let config = write(folder.path(), "gateway.toml", &text);
-
-    let ended = run(&["serve", "--config", &config]).await;
-
-    assert_eq!(ended.code, Some(78), "{ended:?}");
-    assert!(ended.errors.contains("server.tls"), "{}", ended.errors);
-}
-
-#[tokio::test]
 async fn a_taken_port_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let (_, hash) = new_key().await;

@@ -111,17 +111,21 @@ impl Program {
         self.signal("TERM").await;
     }
 
-    /// Sends a signal such as `STOP`.
-    pub(crate) async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it should still run").to_string();
-        let script = format!("kill -{signal} \"$0\"");
-        let sent = Command::new("sh").args(["-c", &script, &id]).status().await;
-        assert!(sent.unwrap().success());
-    }
-
     /// Ends it at once, as `kill -9` does, and waits until it is gone.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it should still run").to_string();
+        let sent = Command::new("sh").args(["-c", "kill -\"$1\" \"$0\"", &id, name]).status().await;
+        assert!(sent.unwrap().success());
+    }
+
+    /// What it has written to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.errors.lock().unwrap().clone()
     }
 
     /// Waits for its end.

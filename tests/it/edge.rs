@@ -1,0 +1,9 @@
+//! The outside of the real gateway: TLS, browsers and proxies, reload, the admin API, the end.
+
+mod access;
+mod admin;
+mod drain;
+mod reload;
+mod serving;
+mod slow_clients;
+mod tls;
