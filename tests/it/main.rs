@@ -8,6 +8,7 @@ mod architecture;
 mod auth;
 mod bad_input;
 mod cli;
+mod clients;
 mod db;
 mod docs;
 mod dropin;

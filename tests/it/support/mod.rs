@@ -11,6 +11,6 @@ mod stores;
 pub(crate) use document::{Operation, operations};
 pub(crate) use gateway::{Builder, Gateway};
 pub(crate) use postgres::Postgres;
-pub(crate) use program::{Program, bash, program, run, run_command, write};
+pub(crate) use program::{Ended, Program, bash, program, run, run_command, tool, write};
 pub(crate) use reply::Reply;
 pub(crate) use stores::{Store, over_both};
