@@ -13,6 +13,6 @@ pub(crate) use document::{Operation, operations};
 pub(crate) use gateway::{Builder, Gateway};
 pub(crate) use identity::{IdentityProvider, Instead, Signer, signed_part};
 pub(crate) use postgres::Postgres;
-pub(crate) use program::{Ended, Program, bash, program, run, run_command, write};
+pub(crate) use program::{Ended, Program, bash, program, run, run_command, tool, write};
 pub(crate) use reply::Reply;
 pub(crate) use stores::{Store, over_both};

@@ -43,6 +43,13 @@ pub(crate) fn bash(script: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// A program that is found in the `PATH`.
+pub(crate) fn tool(name: &str, arguments: &[&str]) -> Command {
+    let mut command = command(name);
+    command.args(arguments);
+    command
+}
+
 #[expect(clippy::disallowed_methods, reason = "bash finds curl and jq by it")]
 fn command(name: &str) -> Command {
     let mut command = Command::new(name);
