@@ -6,6 +6,7 @@
 //! grow, so they are strings here.
 
 mod action;
+mod attention;
 mod clock;
 mod context;
 mod freshness;
@@ -20,6 +21,7 @@ mod site;
 mod store;
 
 pub use action::{Action, UnknownAction};
+pub use attention::{Attention, AttentionKind};
 pub use clock::{Clock, SystemClock};
 pub use context::{CallContext, RequestId, Via};
 pub use freshness::{Freshness, ReadSource, Reading, Readings};

@@ -5,6 +5,7 @@
 //! [`Listing`]: see [`fanout`] for its order, its pages and what a failed source does to it.
 
 mod accounts;
+mod attention;
 mod catalogs;
 mod core;
 mod cursor;
@@ -16,6 +17,7 @@ mod machines;
 mod names;
 mod platform;
 mod reads;
+mod recovery;
 mod sessions;
 mod sites;
 mod stores;
@@ -23,6 +25,7 @@ mod stores;
 use std::sync::Arc;
 
 pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
+pub use attention::{AttentionFilter, Attentions};
 pub use catalogs::Catalogs;
 pub use core::{Core, CoreParts};
 pub use directory::{Account, Directory, Scope, Wildcard};
@@ -34,6 +37,9 @@ pub use listing::{
 pub use machines::{IfInUse, MachineFilter, MachineScope, Machines, PowerOutcome, PowerRequest};
 pub use platform::{NewNotification, Platform};
 pub use reads::ReadCache;
+pub use recovery::{
+    Recoveries, Recovery, RecoveryAction, RecoveryOutcome, RecoveryStep, StepStatus,
+};
 pub use sessions::{LogoffOutcome, SessionFilter, Sessions};
 pub use sites::Sites;
 pub use stores::{SignedIn, StoreCredential, StoreListing, Stores};
@@ -53,6 +59,10 @@ pub struct Services {
     pub machines: Machines,
     /// Sessions.
     pub sessions: Sessions,
+    /// Sessions that are stuck.
+    pub recoveries: Recoveries,
+    /// What needs somebody now.
+    pub attentions: Attentions,
     /// Resource locations, service states, notifications.
     pub platform: Platform,
     /// StoreFront stores.
@@ -62,12 +72,16 @@ pub struct Services {
 impl Services {
     /// The use cases over one shared core.
     pub fn new(core: &Arc<Core>) -> Self {
+        let sessions = Sessions::new(Arc::clone(core));
+        let machines = Machines::new(Arc::clone(core));
         Self {
+            recoveries: Recoveries::new(Arc::clone(core), sessions.clone(), machines.clone()),
             accounts: Accounts::new(Arc::clone(core)),
             sites: Sites::new(Arc::clone(core)),
             catalogs: Catalogs::new(Arc::clone(core)),
-            machines: Machines::new(Arc::clone(core)),
-            sessions: Sessions::new(Arc::clone(core)),
+            machines,
+            sessions,
+            attentions: Attentions::new(Arc::clone(core)),
             platform: Platform::new(Arc::clone(core)),
             stores: Stores::new(Arc::clone(core)),
         }

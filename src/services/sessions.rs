@@ -187,10 +187,7 @@ impl SessionFilter {
             })
         };
         let long_gone = |at_least: Duration| {
-            is_state("Disconnected")
-                && session.state_change_time.is_some_and(|since| {
-                    Duration::try_from(now.duration_since(since)).is_ok_and(|gone| gone >= at_least)
-                })
+            session.disconnected_for(now).is_some_and(|gone| gone >= at_least)
         };
         self.user
             .as_deref()

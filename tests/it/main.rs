@@ -5,8 +5,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod architecture;
+mod attention;
 mod auth;
 mod bad_input;
+mod cache;
 mod cli;
 mod docs;
 mod errors;
@@ -21,6 +23,7 @@ mod paging;
 mod policy;
 mod power;
 mod readme;
+mod recovery;
 mod repository;
 mod secrets;
 mod sessions;

@@ -1,10 +1,12 @@
 //! The REST API, one file per resource.
 
 mod accounts;
+mod attention;
 mod catalogs;
 mod machines;
 mod paths;
 mod platform;
+mod recovery;
 mod sessions;
 mod sites;
 mod stores;
@@ -45,6 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(machines::resume_machine))
         .routes(routes!(machines::set_machine_maintenance))
         .routes(routes!(machines::clear_machine_maintenance))
+        .routes(routes!(attention::list_attention))
         .routes(routes!(sessions::list_all_sessions))
         .routes(routes!(sessions::list_sessions))
         .routes(routes!(sessions::show_session))
@@ -53,6 +56,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::hide_session))
         .routes(routes!(sessions::unhide_session))
         .routes(routes!(sessions::send_session_message))
+        .routes(routes!(recovery::recover_session))
         .routes(routes!(stores::list_stores))
         .routes(routes!(stores::list_store_resources))
         .routes(routes!(stores::show_store_resource))

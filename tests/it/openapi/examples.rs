@@ -100,13 +100,17 @@ struct Call {
     before: Option<&'static str>,
     /// Signs a user in to a store first.
     user: bool,
+    /// Sessions end at once.
+    quick: bool,
 }
 
 impl Call {
     /// Calls a gateway that nobody has called yet.
     async fn perform(&self) -> Reply {
-        // A log-off that takes as long as on a real machine.
-        let builder = Gateway::builder().simulator(|options| options.settings.logoff_ms = 60_000);
+        // A log-off that takes as long as on a real machine, or no time at all.
+        let logoff_ms = if self.quick { 0 } else { 60_000 };
+        let builder =
+            Gateway::builder().simulator(|options| options.settings.logoff_ms = logoff_ms);
         let gateway = builder.start().await;
         if let Some(path) = self.before {
             gateway.get(path).await.ok(200);
@@ -154,6 +158,7 @@ fn calls() -> Vec<(&'static str, Call)> {
         first: None,
         before: None,
         user: false,
+        quick: false,
     };
     let post = |path: &str, body| Call { method: Method::POST, body, ..get(path) };
     let site = |rest: &str| get(&format!("/v1/customers/acme/sites/-/{rest}"));
@@ -234,6 +239,7 @@ fn calls() -> Vec<(&'static str, Call)> {
         ),
         ("set_machine_maintenance", act("KESTREL", "set-maintenance", Value::Null)),
         ("clear_machine_maintenance", act("LINNET", "clear-maintenance", Value::Null)),
+        ("list_attention", get("/v1/attention?kind=stale-session&pageSize=1")),
         ("list_all_sessions", get("/v1/sessions?state=Disconnected&pageSize=1")),
         ("list_sessions", site("sessions?disconnectedFor=24h&pageSize=1")),
         ("show_session", session("")),
@@ -250,6 +256,10 @@ fn calls() -> Vec<(&'static str, Call)> {
                     "text": "This desktop restarts in 15 minutes.",
                 }),
             ),
+        ),
+        (
+            "recover_session",
+            Call { quick: true, ..session_act("recover", json!({ "allowRestart": true })) },
         ),
         ("list_stores", get("/v1/stores")),
         ("list_store_resources", Call { user: true, ..get("/v1/stores/portal/resources") }),
