@@ -79,6 +79,7 @@ fn finish(document: utoipa::openapi::OpenApi) -> Document {
     loosen_items(&mut value);
     document_lists(&mut value);
     document_keys(&mut value);
+    document_caching(&mut value);
     add_examples(&mut value);
     Document(value)
 }
@@ -129,7 +130,7 @@ problem_responses! {
     NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, Internal, UpstreamError,
     UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable,
     UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
-    UpstreamTimeout, DeadlineExceeded,
+    UpstreamTimeout, DeadlineExceeded, NotCached,
 }
 problem_responses! {
     /// What a list can fail with.
@@ -138,7 +139,7 @@ problem_responses! {
     PolicyDenied, NotFound, NotAcceptable, AmbiguousName, Internal, UpstreamError,
     UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable,
     UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
-    UpstreamTimeout, DeadlineExceeded,
+    UpstreamTimeout, DeadlineExceeded, NotCached,
 }
 problem_responses! {
     /// What a change can fail with.
@@ -435,6 +436,32 @@ fn document_keys(document: &mut Value) {
                 "schema": { "type": "string", "maxLength": 255 },
             }));
         }
+    }
+}
+
+/// Says of every reading call what a caller can tell from its headers, and save.
+fn document_caching(document: &mut Value) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let reads = paths.into_iter().flat_map(|paths| paths.values_mut());
+    for read in reads.filter_map(|item| item.get_mut("get")) {
+        let Some(found) = read.pointer_mut("/responses/200") else { continue };
+        if found.pointer("/content/application~1json").is_none() {
+            continue;
+        }
+        let headers = [
+            ("ETag", "Changes when the answer does; send it as `If-None-Match`."),
+            ("Age", "Seconds since Citrix gave the answer; absent where it was asked just now."),
+            (
+                "Cache-Status",
+                "Where the answer came from (RFC 9211), such as `cwsgate; hit; ttl=3`.",
+            ),
+        ];
+        for (name, text) in headers {
+            found["headers"][name] = json!({ "description": text, "schema": { "type": "string" } });
+        }
+        read["responses"]["304"] = json!({
+            "description": "Nothing has changed since the answer whose tag `If-None-Match` names",
+        });
     }
 }
 

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        DeliveryGroup, Machine, MachineCatalog, Me, Origin, ReadSource, ResourceLocation,
-        ServiceState, Session, Site,
+        Attention, AttentionKind, DeliveryGroup, Machine, MachineCatalog, Me, Origin, ReadSource,
+        ResourceLocation, ServiceState, Session, Site,
     },
     services::{Completeness, CompletenessStatus, Located, SourceReport, SourceStatus},
 };
@@ -119,7 +119,7 @@ pub(crate) struct SourceProblemView {
 /// A thing that has a path of its own.
 pub(crate) trait Addressed {
     /// The segment before its id.
-    const COLLECTION: &'static str;
+    fn collection(&self) -> &'static str;
 
     /// The last segment of its path.
     fn id(&self) -> &str;
@@ -131,8 +131,8 @@ impl<T: Addressed> From<Located<T>> for ItemView<T> {
         let owner = format!("/v1/customers/{}", customer.name);
         let id = segment(item.id()).to_string();
         let path = match &site {
-            Some(site) => format!("{owner}/sites/{}/{}/{id}", segment(site), T::COLLECTION),
-            None => format!("{owner}/{}/{id}", T::COLLECTION),
+            Some(site) => format!("{owner}/sites/{}/{}/{id}", segment(site), item.collection()),
+            None => format!("{owner}/{}/{id}", item.collection()),
         };
         Self::at(path, &customer, site, item)
     }
@@ -218,7 +218,9 @@ impl SourceView {
 macro_rules! addressed {
     ($($type:ty: $collection:literal, $id:ident;)*) => { $(
         impl Addressed for $type {
-            const COLLECTION: &'static str = $collection;
+            fn collection(&self) -> &'static str {
+                $collection
+            }
 
             fn id(&self) -> &str {
                 &self.$id
@@ -235,6 +237,23 @@ addressed! {
     Session: "sessions", id;
     ResourceLocation: "resource-locations", id;
     ServiceState: "service-states", service_name;
+}
+
+/// Its path is that of the machine or session which it is about.
+impl Addressed for Attention {
+    fn collection(&self) -> &'static str {
+        match self.kind {
+            AttentionKind::StaleSession => "sessions",
+            AttentionKind::Unregistered
+            | AttentionKind::Stuck
+            | AttentionKind::Faulted
+            | AttentionKind::Maintenance => "machines",
+        }
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 impl From<Located<Me>> for ItemView<Me> {

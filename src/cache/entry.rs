@@ -12,6 +12,8 @@ pub(super) struct Entry {
     pub(super) value: Arc<dyn Any + Send + Sync>,
     /// The writes there had been when the read began.
     pub(super) begun: u64,
+    /// Its number among everything that Citrix was asked.
+    pub(super) number: u64,
     /// When Citrix was asked.
     pub(super) asked: Instant,
     /// When the answer was there.

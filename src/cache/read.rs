@@ -1,4 +1,12 @@
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
@@ -26,6 +34,8 @@ struct Parts<E> {
     store: Store,
     flights: Arc<Flights<E>>,
     writes: Arc<Writes>,
+    /// How often Citrix was asked.
+    asked: AtomicU64,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
@@ -74,6 +84,7 @@ impl<E: FetchError> Cache<E> {
             config,
             flights: Arc::default(),
             writes: Arc::default(),
+            asked: AtomicU64::default(),
             clock,
             metrics,
         }))
@@ -265,6 +276,7 @@ impl<E: FetchError> Parts<E> {
         F: Fn(CallContext) -> BoxFuture<'static, Result<T, E>>,
     {
         let (begun, asked, as_of) = (self.writes.now(), Instant::now(), self.clock.now());
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let value = match fetch(ctx.clone()).await {
             Ok(value) => value,
             Err(error) => {
@@ -278,6 +290,7 @@ impl<E: FetchError> Parts<E> {
             weight: weight(key, &value),
             value: Arc::new(value),
             begun,
+            number,
             asked,
             arrived: Instant::now(),
             as_of,
@@ -340,7 +353,7 @@ fn weight<T: Weigh + Any>(key: &Key, value: &T) -> u32 {
 const OVERHEAD: usize = 512;
 
 /// How much longer than its own time a call waits for the fetch that it began.
-const GRACE: Duration = Duration::from_millis(50);
+const GRACE: Duration = Duration::from_millis(20);
 
 /// Time that fetching a newer answer may take when nobody waits for it.
 const RENEWAL: Duration = Duration::from_secs(30);

@@ -36,7 +36,7 @@ impl Store {
     /// Keeps an entry, unless one is kept that was asked for later.
     pub(super) fn keep(&self, key: &Key, entry: Entry) {
         self.entries.entry(Arc::clone(key.text())).and_compute_with(|kept| match kept {
-            Some(kept) if kept.value().asked > entry.asked => Op::Nop,
+            Some(kept) if kept.value().number > entry.number => Op::Nop,
             _ => Op::Put(entry),
         });
         self.settle();

@@ -7,6 +7,7 @@
 
 mod action;
 mod address;
+mod attention;
 mod clock;
 mod context;
 mod freshness;
@@ -22,6 +23,7 @@ mod store;
 
 pub use action::{Action, UnknownAction};
 pub use address::{ClientAddr, PeerAddr};
+pub use attention::{Attention, AttentionKind};
 pub use clock::{Clock, SystemClock};
 pub use context::{CallContext, RequestId, Via};
 pub use freshness::{Freshness, ReadSource, Reading, Readings};

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,6 +42,14 @@ pub struct Session {
     pub protocol: Option<String>,
     /// Applications open in the session.
     pub applications_in_use: Vec<String>,
+}
+
+impl Session {
+    /// How long its user has been away from it; `None` if they are there, or Citrix does not say.
+    pub fn disconnected_for(&self, now: Timestamp) -> Option<Duration> {
+        self.state.as_deref().filter(|state| state.eq_ignore_ascii_case("Disconnected"))?;
+        Duration::try_from(now.duration_since(self.state_change_time?)).ok()
+    }
 }
 
 /// The device at the user's end of a session.

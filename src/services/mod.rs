@@ -6,6 +6,7 @@
 
 mod accounts;
 mod administration;
+mod attention;
 mod audit_trail;
 mod bulk;
 mod catalogs;
@@ -22,6 +23,7 @@ mod names;
 mod passthrough;
 mod platform;
 mod reads;
+mod recovery;
 mod sessions;
 mod sites;
 mod stores;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 
 pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
 pub use administration::{Administration, CredentialCheck, CredentialDetail};
+pub use attention::{AttentionFilter, Attentions};
 pub use audit_trail::{AuditQuery, AuditTrail};
 pub use bulk::{Aim, Bulk, Deed, Evidence, Gate, Reach, Sent, Subject, Survey, Taken, Within};
 pub use catalogs::Catalogs;
@@ -46,6 +49,9 @@ pub use machines::{IfInUse, MachineFilter, MachineScope, Machines, PowerOutcome,
 pub use passthrough::{DropInCall, DropInPath, Passthrough, Surface};
 pub use platform::{NewNotification, Platform};
 pub use reads::ReadCache;
+pub use recovery::{
+    Recoveries, Recovery, RecoveryAction, RecoveryOutcome, RecoveryStep, StepStatus,
+};
 pub use sessions::{LogoffOutcome, SessionFilter, Sessions};
 pub use sites::Sites;
 pub use stores::{SignedIn, StoreCredential, StoreListing, Stores};
@@ -67,6 +73,10 @@ pub struct Services {
     pub machines: Machines,
     /// Sessions.
     pub sessions: Sessions,
+    /// Sessions that are stuck.
+    pub recoveries: Recoveries,
+    /// What needs somebody now.
+    pub attentions: Attentions,
     /// Resource locations, service states, notifications.
     pub platform: Platform,
     /// StoreFront stores.
@@ -84,13 +94,17 @@ pub struct Services {
 impl Services {
     /// The use cases over one shared core.
     pub fn new(core: &Arc<Core>) -> Self {
+        let sessions = Sessions::new(Arc::clone(core));
+        let machines = Machines::new(Arc::clone(core));
         Self {
+            recoveries: Recoveries::new(Arc::clone(core), sessions.clone(), machines.clone()),
             accounts: Accounts::new(Arc::clone(core)),
             administration: Administration::new(Arc::clone(core)),
             sites: Sites::new(Arc::clone(core)),
             catalogs: Catalogs::new(Arc::clone(core)),
-            machines: Machines::new(Arc::clone(core)),
-            sessions: Sessions::new(Arc::clone(core)),
+            machines,
+            sessions,
+            attentions: Attentions::new(Arc::clone(core)),
             platform: Platform::new(Arc::clone(core)),
             stores: Stores::new(Arc::clone(core)),
             passthrough: Passthrough::new(Arc::clone(core)),

@@ -204,12 +204,8 @@ impl SessionFilter {
                     || machine.name.as_deref().is_some_and(|n| n.to_lowercase().contains(&wanted))
             })
         };
-        let long_gone = |at_least: Duration| {
-            is_state("Disconnected")
-                && session.state_change_time.is_some_and(|since| {
-                    Duration::try_from(now.duration_since(since)).is_ok_and(|gone| gone >= at_least)
-                })
-        };
+        let long_gone =
+            |at_least: Duration| session.disconnected_for(now).is_some_and(|gone| gone >= at_least);
         self.user
             .as_deref()
             .is_none_or(|part| session.user.as_ref().is_some_and(|user| user.matches(part)))

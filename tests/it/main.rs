@@ -5,9 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
 
 mod architecture;
+mod attention;
 mod audit;
 mod auth;
 mod bad_input;
+mod cache;
 mod cli;
 mod clients;
 mod db;
@@ -29,6 +31,7 @@ mod paging;
 mod policy;
 mod power;
 mod readme;
+mod recovery;
 mod repository;
 mod secrets;
 mod sessions;

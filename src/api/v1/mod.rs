@@ -1,6 +1,7 @@
 //! The REST API, one file per resource.
 
 mod accounts;
+mod attention;
 mod audit;
 mod catalogs;
 mod machines;
@@ -8,6 +9,7 @@ mod operation_events;
 mod operations;
 mod paths;
 mod platform;
+mod recovery;
 mod sessions;
 mod sites;
 mod stores;
@@ -48,6 +50,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(machines::resume_machine))
         .routes(routes!(machines::set_machine_maintenance))
         .routes(routes!(machines::clear_machine_maintenance))
+        .routes(routes!(attention::list_attention))
         .routes(routes!(sessions::list_all_sessions))
         .routes(routes!(sessions::list_sessions))
         .routes(routes!(sessions::show_session))
@@ -64,6 +67,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(operations::cancel_operation))
         .routes(routes!(operations::retry_failed_items))
         .routes(routes!(audit::list_audit_entries))
+        .routes(routes!(recovery::recover_session))
         .routes(routes!(stores::list_stores))
         .routes(routes!(stores::list_store_resources))
         .routes(routes!(stores::show_store_resource))

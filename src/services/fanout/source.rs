@@ -1,6 +1,6 @@
 //! One source of a page, read until it has given enough.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::Semaphore,
@@ -170,7 +170,7 @@ impl<T: Clone + Send + Sync + 'static> Source<T> {
         work: impl Future<Output = Result<R, Error>>,
     ) -> Result<R, Error> {
         let in_time = !self.ctx.remaining().is_zero();
-        match timeout_at(self.ctx.deadline, work).await {
+        match timeout_at(self.ctx.deadline + LAST_WORDS, work).await {
             // The time is the source's share, and it is the source that used it up.
             Ok(Err(error)) if in_time && error.code() == ProblemCode::DeadlineExceeded => {
                 Err(Error::TimedOut)
@@ -244,6 +244,10 @@ impl<T> Gathered<T> {
     }
 }
 
+/// How long after its deadline a source may still say what it ran into, or fall back on an older
+/// answer: what it waits for has the same deadline.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
 impl Scope {
     /// Whether there can be only one source.
     pub(super) fn names_one(&self, sources: Sources) -> bool {
@@ -267,7 +271,7 @@ impl SourceReport {
             site_id: None,
             status,
             items: 0,
-            duration: std::time::Duration::ZERO,
+            duration: Duration::ZERO,
             as_of: None,
             cache: None,
             error,

@@ -102,13 +102,17 @@ struct Call {
     user: bool,
     /// An operation that is started first and has ended: `{}` stands for its id.
     operation: Option<Value>,
+    /// Sessions end at once.
+    quick: bool,
 }
 
 impl Call {
     /// Calls a gateway that nobody has called yet.
     async fn perform(&self) -> Reply {
-        // A log-off that takes as long as on a real machine.
-        let builder = Gateway::builder().simulator(|options| options.settings.logoff_ms = 60_000);
+        // A log-off that takes as long as on a real machine, or no time at all.
+        let logoff_ms = if self.quick { 0 } else { 60_000 };
+        let builder =
+            Gateway::builder().simulator(|options| options.settings.logoff_ms = logoff_ms);
         let gateway = builder.start().await;
         if let Some(path) = self.before {
             gateway.get(path).await.ok(200);
@@ -165,6 +169,7 @@ fn calls() -> Vec<(&'static str, Call)> {
         before: None,
         user: false,
         operation: None,
+        quick: false,
     };
     let post = |path: &str, body| Call { method: Method::POST, body, ..get(path) };
     let site = |rest: &str| get(&format!("/v1/customers/acme/sites/-/{rest}"));
@@ -247,6 +252,7 @@ fn calls() -> Vec<(&'static str, Call)> {
         ),
         ("set_machine_maintenance", act("KESTREL", "set-maintenance", Value::Null)),
         ("clear_machine_maintenance", act("LINNET", "clear-maintenance", Value::Null)),
+        ("list_attention", get("/v1/attention?kind=stale-session&pageSize=1")),
         ("list_all_sessions", get("/v1/sessions?state=Disconnected&pageSize=1")),
         ("list_sessions", site("sessions?disconnectedFor=24h&pageSize=1")),
         ("show_session", session("")),
@@ -272,6 +278,10 @@ fn calls() -> Vec<(&'static str, Call)> {
         ("show_operation_result", after("/{}/result")),
         ("cancel_operation", Call { method: Method::POST, ..after("/{}/actions/cancel") }),
         ("retry_failed_items", Call { method: Method::POST, ..after("/{}/actions/retry-failed") }),
+        (
+            "recover_session",
+            Call { quick: true, ..session_act("recover", json!({ "allowRestart": true })) },
+        ),
         ("list_stores", get("/v1/stores")),
         ("list_store_resources", Call { user: true, ..get("/v1/stores/portal/resources") }),
         ("show_store_resource", offered("")),

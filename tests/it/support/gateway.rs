@@ -34,6 +34,7 @@ pub(crate) struct Builder {
     settings: String,
     secret: Option<String>,
     database: Option<String>,
+    caches: bool,
 }
 
 impl Gateway {
@@ -51,6 +52,7 @@ impl Gateway {
             settings: String::new(),
             secret: None,
             database: None,
+            caches: false,
         }
     }
 
@@ -157,6 +159,13 @@ impl Builder {
         self
     }
 
+    /// Keeps machines, sessions and whatever holds them as it would by default. Without this every
+    /// read of them asks the simulator, so that a test sees what it changed there.
+    pub(crate) fn caching(mut self) -> Self {
+        self.caches = true;
+        self
+    }
+
     /// Another replica of a gateway with this secret, which opens its page tokens.
     pub(crate) fn secret(mut self, secret: &str) -> Self {
         self.secret = Some(secret.to_owned());
@@ -182,6 +191,7 @@ impl Builder {
             .replace('\n', "");
         let (builder, key) = self.app("tests", &everything);
         let simulator = Simulator::start(builder.simulator).await.unwrap();
+        let cache = if builder.caches { "" } else { NO_CACHE };
         let database = if builder.settings.contains("[database]") {
             String::new()
         } else {
@@ -190,7 +200,7 @@ impl Builder {
         };
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nsecret = \"{}\"\ndrain_delay = \"0s\"\n\
-              {}[admin]\nlisten = \"127.0.0.1:0\"\n{database}{}\n{}\n{}",
+              {}[admin]\nlisten = \"127.0.0.1:0\"\n{database}{cache}\n{}\n{}\n{}",
             builder.secret.as_deref().unwrap_or(key.expose()),
             builder.server,
             builder.settings,
@@ -215,3 +225,12 @@ impl Builder {
         }
     }
 }
+
+/// Sites stay: they are no part of what tests change.
+const NO_CACHE: &str = r#"[cache.ttl]
+resource-locations = "0s"
+service-states = "0s"
+machine-catalogs = "0s"
+delivery-groups = "0s"
+machines = "0s"
+sessions = "0s""#;
