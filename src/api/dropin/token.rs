@@ -85,7 +85,7 @@ impl Client {
         for (name, value) in url::form_urlencoded::parse(form) {
             let twice = match &*name {
                 "grant_type" => grant.replace(value.into_owned()).is_some(),
-                "client_id" => self.id.replace(value.into_owned()).is_some_and(|id| !id.is_empty()),
+                "client_id" => self.id.replace(value.into_owned()).is_some(),
                 "client_secret" => {
                     let value = Zeroizing::new(value.into_owned());
                     self.secret.replace(SecretString::from(value.as_str())).is_some()

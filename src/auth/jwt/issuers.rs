@@ -54,7 +54,7 @@ impl Issuers {
             } else {
                 let client = match &client {
                     Some(client) => client,
-                    None => client.insert(net::client(&net::ClientOptions::default())?),
+                    None => client.insert(net::client(&one_question_at_a_time())?),
                 };
                 Arc::new(Provider::start(source, client.clone()))
             };
@@ -140,6 +140,11 @@ impl Issuers {
             Ok(false) | Err(_) => Err(Refused::BadSignature),
         }
     }
+}
+
+/// A provider is asked seldom, and by one task.
+fn one_question_at_a_time() -> net::ClientOptions {
+    net::ClientOptions { pool_max_idle_per_host: 1, ..net::ClientOptions::default() }
 }
 
 /// The one app that the claims stand for.

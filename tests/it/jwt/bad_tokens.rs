@@ -23,7 +23,13 @@ async fn no_trick_gets_a_token_accepted_or_an_answer_of_its_own() {
     let fetched = (corp.fetches(), other.fetches());
 
     let mut first = None;
-    for (what, token) in bad_tokens(&corp, &other) {
+    let bad = [
+        bad_forms(&corp),
+        bad_signatures(&corp, &other),
+        bad_headers(&corp),
+        bad_claims(&corp, &other),
+    ];
+    for (what, token) in bad.concat() {
         let reply = who(&gateway, &token).await;
         assert_eq!(reply.status, 401, "{what}: {}", reply.text);
         let body = refusal(&reply);
@@ -106,139 +112,139 @@ async fn a_token_in_another_place_than_the_headers_is_none() {
     gateway.send(twice).await.problem(400, "invalid_request");
 }
 
-fn bad_tokens(corp: &IdentityProvider, other: &IdentityProvider) -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> = Vec::new();
-    let mut add = |what: &str, token: String| all.push((what.to_owned(), token));
-    let (claims, header) = (corp.claims(), corp.signer.header());
-    let (text, good) = (claims.to_string(), corp.token(&claims));
+/// What a token is called, and the token.
+type Bad = Vec<(&'static str, String)>;
+
+/// Texts that are not three parts of base64url with JSON objects in them.
+fn bad_forms(corp: &IdentityProvider) -> Bad {
+    let (claims, header) = (corp.claims().to_string(), corp.signer.header().to_string());
+    let good = corp.token(&corp.claims());
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let (first, second) = signed.split_once('.').unwrap();
-    let with_header = |name: &str, value: Value| {
-        let mut header = header.clone();
-        header[name] = value;
-        corp.signer.sign(&header.to_string(), &text)
-    };
-    let with_claim = |name: &str, value: Value| {
-        let mut claims = claims.clone();
-        claims[name] = value;
-        corp.token(&claims)
-    };
+    let deep = "[".repeat(2500) + &"]".repeat(2500);
+    let deep = claims.replacen('{', &format!("{{\"x\":{deep},"), 1);
+    let twice = |text: &str, member: &str| text.replacen('{', &format!("{{{member},"), 1);
+    let mut bad = vec![
+        ("dots", ".".repeat(7000)),
+        ("dots and letters", "a.".repeat(4000)),
+        ("no signature", format!("{signed}.")),
+        ("two parts", signed.to_owned()),
+        ("four parts", format!("{good}.{signature}")),
+        ("five parts", format!("{first}.{second}.{second}.{second}.{signature}")),
+        ("padding", format!("{good}=")),
+        ("the other alphabet", format!("{signed}.{}", signature.replace('-', "+") + "/+")),
+        ("deep claims", corp.signer.sign(&header, &deep)),
+        ("a claim twice", corp.signer.sign(&header, &twice(&claims, "\"azp\":\"nobody\""))),
+        ("a header twice", corp.signer.sign(&twice(&header, "\"alg\":\"none\""), &claims)),
+    ];
+    for odd in ["[]", "null", "\"x\"", "{", "", "{}x", "\u{feff}{}"] {
+        bad.push(("claims that are no object", corp.signer.sign(&header, odd)));
+        bad.push(("a header that is no object", corp.signer.sign(odd, &claims)));
+    }
+    bad
+}
 
-    add("dots", ".".repeat(7000));
-    add("dots and letters", "a.".repeat(4000));
-    add("no signature", format!("{signed}."));
-    add("two parts", signed.to_owned());
-    add("four parts", format!("{good}.{signature}"));
-    add("five parts", format!("{first}.{second}.{second}.{second}.{signature}"));
-    add("padding", format!("{good}="));
-    add("base64 of the other alphabet", format!("{signed}.{}", signature.replace('-', "+") + "/+"));
-    add("another signature", {
-        let foreign = corp.token(&json!({ "iss": corp.issuer() }));
-        format!("{signed}.{}", foreign.rsplit_once('.').unwrap().1)
-    });
-    add("half a signature", format!("{signed}.{}", &signature[..signature.len() / 2]));
-    add("a signature of zeros", format!("{signed}.{}", URL_SAFE_NO_PAD.encode([0; 64])));
-    add("a signature twice", {
-        let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode([bytes.clone(), bytes].concat()))
-    });
-    add("a signature in DER", format!("{signed}.{}", URL_SAFE_NO_PAD.encode(der(signature))));
-    add("changed claims", {
-        let changed = text.replace("user-7", "user-8");
-        let changed = signed_part(&header.to_string(), &changed);
-        format!("{changed}.{signature}")
-    });
+/// Signatures that are none, of something else, or of a kind that nobody asked for.
+fn bad_signatures(corp: &IdentityProvider, other: &IdentityProvider) -> Bad {
+    let (claims, header) = (corp.claims().to_string(), corp.signer.header().to_string());
+    let good = corp.token(&corp.claims());
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let with = |bytes: &[u8]| format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes));
+    let foreign = corp.token(&json!({ "iss": corp.issuer() }));
+    let (_, foreign) = foreign.rsplit_once('.').unwrap();
+    let changed = signed_part(&header, &claims.replace("user-7", "user-8"));
+    let mut bad = vec![
+        ("another signature", format!("{signed}.{foreign}")),
+        ("half a signature", with(&bytes[..32])),
+        ("a signature of zeros", with(&[0; 64])),
+        ("a signature twice", with(&[bytes.clone(), bytes.clone()].concat())),
+        ("a signature in DER", with(&der(&bytes))),
+        ("changed claims", format!("{changed}.{signature}")),
+        ("another's key of the same id", Signer::ec("key-1").token(&corp.claims())),
+        ("its key, the other's name", other.signer.token(&corp.claims())),
+    ];
     for none in ["none", "None", "NONE", "nOnE", ""] {
         let header = json!({ "alg": none, "typ": "JWT" }).to_string();
-        let signed = signed_part(&header, &text);
-        add("none", format!("{signed}."));
-        add("none, signed", format!("{signed}.{signature}"));
+        let signed = signed_part(&header, &claims);
+        bad.push(("none", format!("{signed}.")));
+        bad.push(("none, signed", format!("{signed}.{signature}")));
     }
-    let publics = [
-        other.signer.jwk().to_string(),
-        other.signer.jwk()["n"].as_str().unwrap().to_owned(),
-        String::new(),
-        "secret".to_owned(),
-    ];
-    for secret in publics {
+    let public = other.signer.jwk();
+    for secret in [&public.to_string(), public["n"].as_str().unwrap(), "", "secret"] {
         for algorithm in ["HS256", "RS256"] {
             let header = json!({ "alg": algorithm, "kid": "rsa-1", "typ": "JWT" }).to_string();
             let signed = signed_part(&header, &other.claims().to_string());
-            add("the public key as a secret", with_hmac(&signed, secret.as_bytes()));
+            bad.push(("the public key as a secret", with_hmac(&signed, secret.as_bytes())));
         }
     }
+    let now = corp.claims()["iat"].as_i64().unwrap();
+    let own = json!({ "iss": "cwsgate", "aud": "cwsgate", "sub": "tests", "iat": now,
+        "exp": now + 60, "key_id": "000000000000", "key_fingerprint": "x" });
+    let symmetric = json!({ "alg": "HS256", "typ": "at+jwt" }).to_string();
+    bad.push(("the gateway as issuer", corp.token(&own)));
+    let forged = with_hmac(&signed_part(&symmetric, &own.to_string()), b"secret");
+    bad.push(("the gateway as issuer, symmetric", forged));
+    bad
+}
+
+/// Headers that would have another key or another rule used.
+fn bad_headers(corp: &IdentityProvider) -> Bad {
+    let (claims, header) = (corp.claims().to_string(), corp.signer.header());
+    let signed_by = |signer: &Signer, name: &str, value: Value| {
+        let mut header = header.clone();
+        header[name] = value;
+        signer.sign(&header.to_string(), &claims)
+    };
+    let with = |name: &str, value: Value| signed_by(&corp.signer, name, value);
+    let attacker = Signer::ec("key-1");
+    let address = || json!("https://evil.example.test/keys");
+    let mut bad = vec![
+        ("a key brought along", signed_by(&attacker, "jwk", attacker.jwk())),
+        ("a certificate brought along", signed_by(&attacker, "x5c", json!(["MIIB"]))),
+        ("an address of keys", signed_by(&attacker, "jku", address())),
+        ("an address of certificates", signed_by(&attacker, "x5u", address())),
+        ("a genuine token with jwk", with("jwk", corp.signer.jwk())),
+        ("crit", with("crit", json!(["exp"]))),
+        ("crit, empty", with("crit", json!([]))),
+        ("b64", with("b64", json!(false))),
+        ("zip", with("zip", json!("DEF"))),
+        ("enc", with("enc", json!("A256GCM"))),
+        ("an endless kid", with("kid", json!("k".repeat(300)))),
+    ];
     for algorithm in ["ES384", "ES512", "RS256", "PS256", "EdDSA", "HS256", "es256", "ES256 "] {
-        add("another algorithm", with_header("alg", json!(algorithm)));
+        bad.push(("another algorithm", with("alg", json!(algorithm))));
     }
     for value in [json!(null), json!(1), json!(["ES256"]), json!({})] {
-        add("alg of another type", with_header("alg", value.clone()));
-        add("kid of another type", with_header("kid", value.clone()));
-        add("typ of another type", with_header("typ", value));
+        for name in ["alg", "kid", "typ"] {
+            bad.push(("a header of another type", with(name, value.clone())));
+        }
     }
-    let attacker = Signer::ec("key-1");
-    add("another's key of the same id", attacker.token(&claims));
-    for name in ["jwk", "jku", "x5u", "x5c"] {
-        let mut header = header.clone();
-        header[name] = match name {
-            "jwk" => attacker.jwk(),
-            "x5c" => json!(["MIIB"]),
-            _ => json!("https://evil.example.test/keys"),
-        };
-        add("a key brought along", attacker.sign(&header.to_string(), &text));
-    }
-    add("a genuine token with jwk", with_header("jwk", corp.signer.jwk()));
-    add("crit", with_header("crit", json!(["exp"])));
-    add("crit, empty", with_header("crit", json!([])));
-    add("b64", with_header("b64", json!(false)));
-    add("zip", with_header("zip", json!("DEF")));
-    add("enc", with_header("enc", json!("A256GCM")));
     for kind in ["dpop+jwt", "logout+jwt", "JWE", ""] {
-        add("another kind of token", with_header("typ", json!(kind)));
+        bad.push(("another kind of token", with("typ", json!(kind))));
     }
     for id in ["../../key-1", "key-1' OR '1'='1", "/dev/null", "KEY-1", "key-1\u{0}", " key-1"] {
-        add("an odd kid", with_header("kid", json!(id)));
+        bad.push(("an odd kid", with("kid", json!(id))));
     }
-    add("an endless kid", with_header("kid", json!("k".repeat(300))));
-    add("a claim twice", {
-        let twice = text.replacen('{', "{\"azp\":\"nobody\",", 1);
-        corp.signer.sign(&header.to_string(), &twice)
-    });
-    add("a header twice", {
-        let twice = header.to_string().replacen('{', "{\"alg\":\"none\",", 1);
-        corp.signer.sign(&twice, &text)
-    });
-    for odd in ["[]", "null", "\"x\"", "{", "", "{}x", "\u{feff}{}"] {
-        add("claims that are no object", corp.signer.sign(&header.to_string(), odd));
-        add("a header that is no object", corp.signer.sign(odd, &text));
-    }
-    add("deep claims", {
-        let deep = "[".repeat(2500) + &"]".repeat(2500);
-        let claims = text.replacen('{', &format!("{{\"x\":{deep},"), 1);
-        corp.signer.sign(&header.to_string(), &claims)
-    });
-    add("another issuer of ours", with_claim("iss", json!(other.issuer())));
-    add("its key, the other's name", other.signer.token(&claims));
-    add("an issuer nobody knows", with_claim("iss", json!("https://evil.example.test/")));
-    let slashless = corp.issuer().trim_end_matches('/');
-    add("an issuer but for a slash", with_claim("iss", json!(slashless)));
-    add("the gateway as issuer", {
-        let mut claims = claims.clone();
-        claims["iss"] = json!("cwsgate");
-        claims["key_id"] = json!("000000000000");
-        claims["key_fingerprint"] = json!("x");
+    bad
+}
+
+/// Claims of somebody else, or for somebody else.
+fn bad_claims(corp: &IdentityProvider, other: &IdentityProvider) -> Bad {
+    let with = |name: &str, value: Value| {
+        let mut claims = corp.claims();
+        claims[name] = value;
         corp.token(&claims)
-    });
-    add("the gateway as issuer, symmetric", {
-        let now = claims["iat"].as_i64().unwrap();
-        let claims = json!({ "iss": "cwsgate", "aud": "cwsgate", "sub": "tests", "iat": now,
-            "exp": now + 60, "key_id": "000000000000", "key_fingerprint": "x" });
-        let header = json!({ "alg": "HS256", "typ": "at+jwt" }).to_string();
-        with_hmac(&signed_part(&header, &claims.to_string()), b"secret")
-    });
-    add("another audience", with_claim("aud", json!("somebody")));
-    add("an app that nobody is", with_claim("azp", json!("stranger")));
-    add("two apps", with_claim("groups", json!(["ops"])));
-    all
+    };
+    let slashless = corp.issuer().trim_end_matches('/');
+    vec![
+        ("another issuer of ours", with("iss", json!(other.issuer()))),
+        ("an issuer nobody knows", with("iss", json!("https://evil.example.test/"))),
+        ("an issuer but for a slash", with("iss", json!(slashless))),
+        ("another audience", with("aud", json!("somebody"))),
+        ("an app that nobody is", with("azp", json!("stranger"))),
+        ("two apps", with("groups", json!(["ops"]))),
+    ]
 }
 
 fn with_hmac(signed: &str, secret: &[u8]) -> String {
@@ -248,8 +254,7 @@ fn with_hmac(signed: &str, secret: &[u8]) -> String {
 }
 
 /// A signature of two numbers as other protocols write it.
-fn der(signature: &str) -> Vec<u8> {
-    let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+fn der(bytes: &[u8]) -> Vec<u8> {
     let number = |half: &[u8]| {
         let sign: &[u8] = if half[0] > 0x7f { &[0] } else { &[] };
         let length = u8::try_from(half.len() + sign.len()).unwrap();
