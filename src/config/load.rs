@@ -79,6 +79,7 @@ impl Config {
             ("server.tls", self.server.tls.is_some() != new.server.tls.is_some()),
             ("log", self.log != new.log),
             ("database.url", url(self) != url(new)),
+            ("operations", self.operations != new.operations),
             ("audit.retention", self.audit.retention != new.audit.retention),
             ("audit.file", self.audit.file != new.audit.file),
         ];

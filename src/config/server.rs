@@ -94,7 +94,7 @@ pub struct Database {
 }
 
 /// Durable bulk operations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Operations {
     /// How long they are kept after their end.
     pub retention: Duration,
