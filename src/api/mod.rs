@@ -71,6 +71,8 @@ pub struct Access {
     pub cors_origins: Vec<String>,
     /// Proxies that are believed about where a request comes from.
     pub trusted_proxies: Arc<[Network]>,
+    /// Whether the public listener speaks TLS.
+    pub tls: bool,
 }
 
 /// How long calls may take.

@@ -126,6 +126,7 @@ fn state(
         access: Access {
             cors_origins: config.server.cors_origins,
             trusted_proxies: config.server.trusted_proxies.into(),
+            tls: config.server.tls.is_some(),
         },
         deadlines: Deadlines {
             default: config.server.default_deadline,

@@ -14,7 +14,7 @@ pub enum Service {
     /// Monitor: takes one call at a time per customer.
     Monitor,
     /// The other services behind the API host, which are passed through and never asked by a
-    /// client of ours: administrators, system log, monitoring and others.
+    /// client of ours: administrators, system log, connectors and others.
     Api,
     /// A StoreFront store, its authentication service included.
     StoreFront,

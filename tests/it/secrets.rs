@@ -192,8 +192,34 @@ impl Running {
         let note = json!({ "title": "x", "description": "x" });
         self.post("/v1/customers/acme/notifications", note).await;
         self.use_stores().await;
+        self.use_citrix_s_paths().await;
         self.send(self.client.get(format!("{}/metrics", self.admin))).await;
         self.tokens()
+    }
+
+    /// Passes calls on that carry secrets of the caller's which Citrix needs.
+    async fn use_citrix_s_paths(&self) {
+        for client in [&self.client, &self.client2] {
+            let calls = [
+                client.get(self.url("/cvad/manage/me")),
+                client.get(self.url("/acme/serviceStates")),
+                client.get(self.url("/nobody/serviceStates")),
+                client.post(self.url("/cvad/manage/Machines/x/$reboot")),
+                client.patch(self.url("/cvad/manage/Machines/x")).body(ADMIN_CREDENTIAL),
+                client.post(self.url("/cvad/manage/$batch")).body(
+                    json!({ "Items": [{ "Reference": "1", "Method": "GET", "RelativeUrl": "/me",
+                        "Headers": [{ "Name": "X-AdminCredential", "Value": ADMIN_CREDENTIAL }] }] })
+                    .to_string(),
+                ),
+            ];
+            for call in calls {
+                let call = call
+                    .header("citrix-customerid", "acme")
+                    .header("x-admincredential", ADMIN_CREDENTIAL)
+                    .header("x-accesstoken", ACCESS_TOKEN);
+                self.send(self.with_key(call)).await;
+            }
+        }
     }
 
     /// Asks stores of both kinds, with both protocols, and lets sign-ins fail.
@@ -304,6 +330,8 @@ impl Running {
         let mut all = vec![
             ("the server's secret", SERVER_SECRET.to_owned()),
             ("the rotated secret", ROTATED.to_owned()),
+            ("an administrator's password", ADMIN_CREDENTIAL.to_owned()),
+            ("an access token of a caller", ACCESS_TOKEN.to_owned()),
         ];
         for (what, key) in [("the key", &self.key), ("a stranger's key", &self.stranger)] {
             // The part between id and checksum.
@@ -431,5 +459,7 @@ async fn run(arguments: &[&str], config: &Path) -> String {
 
 const MACHINE: &str = "/v1/customers/acme/sites/-/machines/DEMOLAB%7CKESTREL";
 const SERVER_SECRET: &str = "CANARY-server-secret-0123456789abcdefghijklmnopqr";
+const ADMIN_CREDENTIAL: &str = "Basic Q0FOQVJZOmFkbWluLXBhc3N3b3Jk";
+const ACCESS_TOKEN: &str = "CANARY-azure-access-token";
 const WRONG_PASSWORD: &str = "CANARY-not-the-password-1";
 const ROTATED: &str = "CANARY-rotated-client-secret";

@@ -16,7 +16,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts, uri::Authority},
     response::{IntoResponse, Response},
 };
 use http_body::Body as _;
@@ -70,11 +70,12 @@ async fn passed(
         let detail = format!("{} does not know {}", head.uri.path(), head.method);
         return Err(Problem::new(ProblemCode::MethodNotAllowed, detail));
     }
+    let gateway = gateway(api.access.tls, &head);
     let call = DropInCall {
         path,
         method: head.method,
         query: head.uri.query().map(ToOwned::to_owned),
-        gateway: gateway(&head.headers),
+        gateway,
         headers: head.headers,
         body: (!body.is_end_stream()).then_some(body),
     };
@@ -102,15 +103,19 @@ fn transaction(headers: &HeaderMap) -> Option<Uuid> {
 
 /// Where the caller reaches the gateway. Elsewhere than on loopback a plain listener has a proxy
 /// before it that ends TLS, so that nobody here knows the address: paths are right in any case.
-fn gateway(headers: &HeaderMap) -> Option<HeaderValue> {
-    let host = headers.get(header::HOST)?.to_str().ok()?;
-    let url = url::Url::parse(&format!("http://{host}")).ok()?;
+fn gateway(tls: bool, head: &Parts) -> Option<HeaderValue> {
+    let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    // HTTP/2 has it beside the path (RFC 9113, section 8.3.1).
+    let host = host.or_else(|| head.uri.authority().map(Authority::as_str))?;
+    let scheme = if tls { "https" } else { "http" };
+    let url = url::Url::parse(&format!("{scheme}://{host}")).ok()?;
     let loopback = match url.host()? {
         url::Host::Domain(name) => name == "localhost",
         url::Host::Ipv4(address) => address.is_loopback(),
         url::Host::Ipv6(address) => address.is_loopback(),
     };
-    if loopback { HeaderValue::try_from(format!("http://{host}")).ok() } else { None }
+    let known = tls || loopback;
+    if known { HeaderValue::try_from(format!("{scheme}://{host}")).ok() } else { None }
 }
 
 fn refused(problem: Problem) -> Response {

@@ -147,8 +147,11 @@ impl Passthrough {
         }
         let event = change(&customer, &passage);
         let (core, own) = (Arc::clone(&self.core), ctx.clone());
-        let work =
-            async move { Ok(core.upstream.passthrough.pass(&own, &customer, passage).await?) };
+        let work = async move {
+            // What it changes is not known: it may be anything of the customer's.
+            let _writing = core.cache.writing(&customer, None);
+            Ok(core.upstream.passthrough.pass(&own, &customer, passage).await?)
+        };
         self.core.act_and_judge(ctx, event, work, judge).await
     }
 

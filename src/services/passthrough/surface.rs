@@ -110,7 +110,7 @@ impl DropInPath {
 
     /// Whether a path belongs to a surface, whose paths may end in a slash as they may at Citrix.
     pub fn may_end_in_slash(path: &str) -> bool {
-        Self::of(path).is_some()
+        path.ends_with('/') && Self::of(path).is_some()
     }
 
     /// Which surface.
@@ -286,7 +286,7 @@ const ENTRIES: &[Entry] = entries![
     SystemLog ["systemlog"] "/systemlog" "/systemlog/{path}" Api Api;
     Notifications ["notifications"] "/notifications" "/notifications/{path}" Api Notifications;
     Connectors ["connectors"] "/connectors" "/connectors/{path}" Api Api;
-    Monitor ["monitorodata"] "/monitorodata" "/monitorodata/{path}" Api Api;
+    Monitor ["monitorodata"] "/monitorodata" "/monitorodata/{path}" Monitor Monitor;
     CatalogService ["catalogservice"] "/catalogservice" "/catalogservice/{path}" Api Api;
     QuickCreate ["quickcreateservice"] "/quickcreateservice" "/quickcreateservice/{path}" Api Api;
     ResourceProvider ["resourceprovider"] "/resourceprovider" "/resourceprovider/{path}" Api Daas;

@@ -11,9 +11,13 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::upstream::resilience::{Outcome, Permit};
+
 /// An answer on its way down, with limits on silence and on the time it takes as a whole.
 pub(super) struct Answer {
     inner: Incoming,
+    /// The call has its room until the answer has been read.
+    permit: Option<(Permit, Outcome)>,
     silence: Duration,
     end: Instant,
     /// Runs only while nothing comes.
@@ -22,8 +26,29 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(inner: Incoming, silence: Duration) -> Self {
-        Self { inner, silence, end: Instant::now() + LONGEST, timer: None, waiting: false }
+    /// `outcome` is how the call ends if this can be read to its end.
+    pub(super) fn new(
+        inner: Incoming,
+        silence: Duration,
+        permit: Permit,
+        outcome: Outcome,
+    ) -> Self {
+        let end = Instant::now() + LONGEST;
+        let permit = Some((permit, outcome));
+        let mut answer = Self { inner, permit, silence, end, timer: None, waiting: false };
+        // Nobody should go on asking while the text of a refusal is being read.
+        let refused = matches!(outcome, Outcome::Answered { status: 400.., .. });
+        if refused || answer.inner.is_end_stream() {
+            answer.ended(None);
+        }
+        answer
+    }
+
+    /// Gives the room back; `failure` is what it was in the place of an end.
+    fn ended(&mut self, failure: Option<Outcome>) {
+        if let Some((permit, outcome)) = self.permit.take() {
+            permit.done(failure.unwrap_or(outcome));
+        }
     }
 }
 
@@ -38,6 +63,12 @@ impl HttpBody for Answer {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
             this.waiting = false;
+            match &frame {
+                Some(Err(_)) => this.ended(Some(Outcome::Lost)),
+                None => this.ended(None),
+                Some(Ok(_)) if this.inner.is_end_stream() => this.ended(None),
+                Some(Ok(_)) => {}
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let limit = (Instant::now() + this.silence).min(this.end);
@@ -49,6 +80,7 @@ impl HttpBody for Answer {
         match timer.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
+                this.ended(Some(Outcome::TimedOut));
                 let error = io::Error::new(io::ErrorKind::TimedOut, "the answer has stopped");
                 Poll::Ready(Some(Err(error.into())))
             }

@@ -1,7 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header::AUTHORIZATION,
+};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -19,8 +21,9 @@ use crate::{
     domain::CallContext,
     net::{StreamingClient, streaming_fault},
     upstream::{
-        Error, ErrorKind,
+        Error, ErrorKind, fault,
         reply::Origin,
+        resilience::Outcome,
         token::{Lease, Refusal},
         transport::{SIMULATED, Transport, no_token, transaction_id},
     },
@@ -40,6 +43,16 @@ enum Again {
     Tape(Tape),
 }
 
+/// Between which two ends an answer travels.
+struct Link<'a> {
+    customer: &'a Customer,
+    passage: &'a Passage,
+    /// The host's base.
+    base: &'a str,
+    /// What was asked.
+    url: &'a str,
+}
+
 impl Client {
     pub(in crate::upstream) fn new(
         transport: Arc<Transport>,
@@ -49,20 +62,34 @@ impl Client {
     }
 
     /// Passes a call on and returns Citrix's answer as soon as its head is here, before the
-    /// context's deadline. Every status is an answer but 401, which is about the gateway's own
-    /// credential.
+    /// context's deadline; time in the queue counts. Every status is an answer but 401, which is
+    /// about the gateway's own credential. Nothing is tried again: the caller sees what happens.
     pub async fn pass(
         &self,
         ctx: &CallContext,
         customer: &Customer,
         passage: Passage,
     ) -> Result<Response<Body>, Error> {
+        let (operation, service, reads) = (passage.operation, passage.service, !passage.writes);
+        let guard = &self.transport.guard;
+        let permit = guard.enter(ctx, customer, service, operation, reads).await?;
+        permit.first_attempt();
         let started = Instant::now();
-        let (operation, service) = (passage.operation, passage.service);
-        let result = self.attempt(ctx, customer, passage).await;
+        let mut seen = Outcome::NotAsked;
+        let result = self.attempt(ctx, customer, passage, &mut seen).await;
         let passed = result.as_ref().map(Response::status);
         self.transport.reporter.passed(customer, operation, service, passed, started);
-        result
+        match result {
+            Ok(response) => {
+                let silence = self.transport.read_timeout;
+                let answer = |body| Body::new(Answer::new(body, silence, permit, seen));
+                Ok(response.map(answer))
+            }
+            Err(error) => {
+                permit.done(seen);
+                Err(error)
+            }
+        }
     }
 
     async fn attempt(
@@ -70,7 +97,8 @@ impl Client {
         ctx: &CallContext,
         customer: &Customer,
         mut passage: Passage,
-    ) -> Result<Response<Body>, Error> {
+        seen: &mut Outcome,
+    ) -> Result<Response<Incoming>, Error> {
         let origin = Origin {
             operation: passage.operation,
             service: passage.service,
@@ -94,50 +122,46 @@ impl Client {
             *request.method_mut() = passage.method.clone();
             *request.uri_mut() = uri.clone();
             request.headers_mut().clone_from(&up);
-            request.headers_mut().insert(http::header::AUTHORIZATION, authorization.clone());
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
             request
         };
-
-        let (body, again) =
-            prepare(std::mem::replace(&mut passage.payload, Payload::Empty), &authorization);
-        let tape = match &again {
-            Again::Tape(tape) => Some(tape.clone()),
-            Again::Nothing | Again::Batch(_) => None,
-        };
-        let first = self.exchange(ctx, &origin, request(body, &authorization), tape.as_ref());
-        let response = first.await?;
+        let payload = mem::replace(&mut passage.payload, Payload::Empty);
+        let (body, again) = prepare(payload, &authorization);
+        let first = request(body, &authorization);
+        let response = self.exchange(ctx, &origin, first, again.tape(), seen).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
-            return self.settle(ctx, customer, &passage, &base, &url, response, &authorization);
+            let link = Link { customer, passage: &passage, base: &base, url: &url };
+            return self.settle(ctx, &link, response, &authorization);
         }
 
         let newer = replaced(ctx, &origin, &lease, &response).await?;
         drop(response);
         let authorization = newer.token().authorization().header();
-        let body = match again {
-            Again::Nothing => Some(Body::empty()),
-            Again::Batch(items) => Some(batch::render(&items, &authorization)),
-            Again::Tape(tape) => tape.replay(),
-        };
-        let Some(body) = body else {
+        let Some(body) = again.body(&authorization) else {
             let mut error = origin.error(ErrorKind::TokenUnavailable { retry_after: AT_ONCE });
             error.message = Some(SEND_AGAIN.to_owned());
             error.status = Some(StatusCode::UNAUTHORIZED.as_u16());
             return Err(error);
         };
-        let second = self.exchange(ctx, &origin, request(body, &authorization), None).await?;
-        if second.status() == StatusCode::UNAUTHORIZED {
+        let second = request(body, &authorization);
+        let response = self.exchange(ctx, &origin, second, None, seen).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
             newer.rejected();
-            return Err(rejected(ctx, &origin, &second));
+            return Err(rejected(ctx, &origin, &response));
         }
-        self.settle(ctx, customer, &passage, &base, &url, second, &authorization)
+        let link = Link { customer, passage: &passage, base: &base, url: &url };
+        self.settle(ctx, &link, response, &authorization)
     }
 
+    /// Sends a request and waits for the head of its answer. `seen` learns what was seen of the
+    /// service.
     async fn exchange(
         &self,
         ctx: &CallContext,
         origin: &Origin,
         request: Request<Body>,
         tape: Option<&Tape>,
+        seen: &mut Outcome,
     ) -> Result<Response<Incoming>, Error> {
         ctx.note_upstream_call();
         let failed = |kind| {
@@ -146,55 +170,62 @@ impl Client {
             error
         };
         match timeout_at(ctx.deadline, self.streaming.request(request)).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                let now = self.transport.clock.now();
+                let retry_after = fault::said(response.headers(), b"", now).retry_after;
+                *seen = Outcome::Answered { status: response.status().as_u16(), retry_after };
+                Ok(response)
+            }
             Ok(Err(error)) => {
-                let fault = streaming_fault(&error);
                 // An incomplete request is no request (RFC 9112, section 8).
                 if let Some(fault) = tape.and_then(Tape::fault) {
+                    *seen = Outcome::NotAsked;
                     return Err(failed(ErrorKind::RequestBody(fault)).caused_by(error));
                 }
-                let kind = if fault.nothing_sent() || !origin.write {
+                let unreachable = streaming_fault(&error).nothing_sent();
+                *seen = if unreachable { Outcome::Unreachable } else { Outcome::Lost };
+                let kind = if unreachable || !origin.write {
                     ErrorKind::Unavailable { retry_after: None }
                 } else {
                     ErrorKind::OutcomeUnknown
                 };
                 Err(failed(kind).caused_by(error))
             }
-            Err(_) if origin.write => Err(failed(ErrorKind::OutcomeUnknown)),
-            Err(_) => Err(failed(ErrorKind::TimedOut)),
+            Err(_) => {
+                *seen = Outcome::TimedOut;
+                let unknown = origin.write;
+                Err(failed(if unknown { ErrorKind::OutcomeUnknown } else { ErrorKind::TimedOut }))
+            }
         }
     }
 
     /// The answer as the caller gets it.
-    #[expect(clippy::too_many_arguments, reason = "an answer and everything about its request")]
     fn settle(
         &self,
         ctx: &CallContext,
-        customer: &Customer,
-        passage: &Passage,
-        base: &str,
-        url: &str,
-        response: Response<Incoming>,
+        link: &Link<'_>,
+        mut response: Response<Incoming>,
         authorization: &HeaderValue,
-    ) -> Result<Response<Body>, Error> {
-        let (head, body) = response.into_parts();
-        if head.headers.contains_key(SIMULATED) {
+    ) -> Result<Response<Incoming>, Error> {
+        let given = mem::take(response.headers_mut());
+        if given.contains_key(SIMULATED) {
             ctx.note_simulated();
         }
-        let bodyless =
-            passage.method == http::Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
-        let mut headers = headers::down(&head.headers, authorization, bodyless);
-        if let (Ok(asked), Ok(base)) = (Url::parse(url), Url::parse(base)) {
+        let status = response.status();
+        let bodyless = link.passage.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+        let mut headers = headers::down(&given, authorization, bodyless);
+        if let (Ok(asked), Ok(base)) = (Url::parse(link.url), Url::parse(link.base)) {
+            let gateway = link.passage.gateway.as_ref().and_then(|value| value.to_str().ok());
             let addresses = Addresses {
                 hosts: &self.transport.hosts,
-                customer,
+                customer: link.customer,
                 asked: &asked,
                 base: base.path().trim_end_matches('/'),
-                prefix: passage.prefix,
-                gateway: passage.gateway.as_ref().and_then(|value| value.to_str().ok()),
+                prefix: link.passage.prefix,
+                gateway,
             };
-            if let Some(host) = addresses.elsewhere(head.status, &head.headers) {
-                return Err(wrong_region(ctx, customer, passage, &head, &host));
+            if let Some(host) = addresses.elsewhere(status, &given) {
+                return Err(wrong_region(ctx, link, status, &given, &host));
             }
             addresses.rewrite(&mut headers);
         }
@@ -203,11 +234,26 @@ impl Client {
         {
             headers.insert(TRANSACTION_ID, id);
         }
-        let silence = self.transport.read_timeout;
-        let mut answer = Response::new(Body::new(Answer::new(body, silence)));
-        *answer.status_mut() = head.status;
-        *answer.headers_mut() = headers;
-        Ok(answer)
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}
+
+impl Again {
+    fn tape(&self) -> Option<&Tape> {
+        match self {
+            Self::Tape(tape) => Some(tape),
+            Self::Nothing | Self::Batch(_) => None,
+        }
+    }
+
+    /// The body once more, if there is one at hand.
+    fn body(self, authorization: &HeaderValue) -> Option<Body> {
+        match self {
+            Self::Nothing => Some(Body::empty()),
+            Self::Batch(items) => Some(batch::render(&items, authorization)),
+            Self::Tape(tape) => tape.replay(),
+        }
     }
 }
 
@@ -247,15 +293,16 @@ fn rejected(ctx: &CallContext, origin: &Origin, response: &Response<Incoming>) -
 /// gateway round in a circle.
 fn wrong_region(
     ctx: &CallContext,
-    customer: &Customer,
-    passage: &Passage,
-    head: &http::response::Parts,
+    link: &Link<'_>,
+    status: StatusCode,
+    headers: &HeaderMap,
     host: &str,
 ) -> Error {
+    let Link { customer, passage, .. } = link;
     let place = customer.region.clone();
     let mut error = Error::new(ErrorKind::Failed, passage.operation, passage.service, place);
-    error.status = Some(head.status.as_u16());
-    error.transaction_id = Some(transaction_id(ctx, &head.headers));
+    error.status = Some(status.as_u16());
+    error.transaction_id = Some(transaction_id(ctx, headers));
     error.message = Some(format!(
         "Citrix serves customer {:?} at {host}; its region in the gateway's configuration is wrong",
         customer.name.as_str()

@@ -1,24 +1,50 @@
 //! The first calls of Citrix's Go client (`citrix/citrix-daas-rest-go`) and of what is built on it,
 //! with the headers that it was seen to send.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, RootCertStore},
+};
 
 use super::{
     CUSTOMER,
     connection::{Answer, Connection},
     tutorial,
 };
-use crate::support::Gateway;
+use crate::support::{Gateway, write};
 
 #[tokio::test]
 async fn the_go_client_signs_in_finds_its_site_and_acts() {
     let gateway = tutorial().start().await;
     let connection = Connection::plain(&gateway).await;
-    calls(&gateway, connection).await;
+    calls(&gateway, connection, "http").await;
+}
+
+/// As it is in earnest: the client speaks nothing else.
+#[tokio::test]
+async fn the_go_client_does_the_same_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = write(folder.path(), "tls.crt", &made.cert.pem());
+    let key = write(folder.path(), "tls.key", &made.signing_key.serialize_pem());
+    let tls = format!("tls = {{ cert_file = {certificate:?}, key_file = {key:?} }}");
+    let gateway = tutorial().server(&tls).start().await;
+
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let trusting = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let stream = TlsConnector::from(Arc::new(trusting)).connect(name, stream).await.unwrap();
+    calls(&gateway, Connection::over(stream), "https").await;
 }
 
 /// Every call, over a connection of any kind.
-async fn calls(gateway: &Gateway, connection: Connection) {
+async fn calls(gateway: &Gateway, connection: Connection, scheme: &str) {
     let mut client = Client { connection, host: gateway.address.to_string(), token: String::new() };
     // `Encode` of Go's `url.Values` sorts by name.
     let form =
@@ -57,6 +83,8 @@ async fn calls(gateway: &Gateway, connection: Connection) {
     let job = client.post(&format!("Machines/{id}/$reboot?async=true"), &site, "").await;
     assert_eq!(job.status, 202, "{}", job.body);
     assert!(!job.field("citrix-transactionid").is_empty());
+    let start = format!("{scheme}://{}/cvad/manage/Jobs/", client.host);
+    assert!(job.field("location").starts_with(&start), "{}", job.field("location"));
     // The job is the last segment of the address.
     let job = job.field("location").rsplit('/').next().unwrap().to_owned();
     let job = client.get(&format!("Jobs/{job}"), Some(&site)).await.json(200);

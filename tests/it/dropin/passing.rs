@@ -200,11 +200,12 @@ async fn status_and_body_come_down_unchanged_whatever_they_are() {
         (403, "text/plain", "Access denied to query Monitor objects : Invalid Customer."),
         (404, "application/problem+json", "{}"),
         (409, "application/json", ""),
-        (429, "application/json", "{\"statusCode\":429}"),
         (500, "application/json", "{\"statusCode\":500}"),
         (502, "text/html", "<html>502</html>"),
         (503, "text/html", ""),
         (530, "application/json", "{}"),
+        // The last: nobody is asked for a while after it.
+        (429, "application/json", "{\"statusCode\":429}"),
     ] {
         gateway.fault(json!({ "match": { "service": "daas" }, "times": 1, "status": status,
             "body": body, "headers": { "Content-Type": kind, "Retry-After": "7",

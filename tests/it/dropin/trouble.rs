@@ -200,13 +200,69 @@ async fn a_region_that_sends_its_clients_elsewhere_is_a_mistake_of_the_configura
 }
 
 #[tokio::test]
-async fn citrix_s_own_429_comes_down_as_it_is() {
+async fn citrix_s_own_429_comes_down_as_it_is_and_the_gateway_s_is_one_too() {
     let gateway = Gateway::demo().await;
-    gateway.fault(json!({ "match": { "service": "core" }, "times": 1, "rateLimit": "http-date" }));
+    gateway.fault(json!({ "match": { "service": "core" }, "times": 1, "rateLimit": "http-date",
+        "seconds": 60 }));
     let reply = gateway.get("/acme/serviceStates").await;
     assert_eq!(reply.status, 429);
     assert!(reply.header("retry-after").ends_with("GMT"), "{:?}", reply.headers);
     assert_eq!(reply.json()["ErrorMessage"], Value::Null);
+
+    // Until then Citrix is not asked, for whoever it is; clients of Citrix know a 429.
+    let asked = gateway.total_asked().await;
+    let problem = gateway.get("/acme/serviceStates").await.problem(429, "upstream_rate_limited");
+    assert_eq!(problem["ErrorMessage"], problem["detail"]);
+    let api = gateway.get("/v1/customers/acme/service-states").await;
+    api.problem(503, "upstream_rate_limited");
+    assert_eq!(gateway.total_asked().await, asked);
+    gateway.get("/globex/serviceStates").await.ok(200);
+}
+
+#[tokio::test]
+async fn a_service_that_only_fails_is_left_alone_for_a_while() {
+    let gateway = Gateway::demo().await;
+    gateway.fault(json!({ "match": { "service": "core" }, "status": 500 }));
+    for _ in 0..5 {
+        assert_eq!(gateway.get("/acme/serviceStates").await.status, 500);
+    }
+    let asked = gateway.total_asked().await;
+    let problem = gateway.get("/acme/serviceStates").await.problem(503, "upstream_unavailable");
+    assert_eq!(problem["ErrorMessage"], problem["detail"]);
+    assert_eq!(gateway.total_asked().await, asked);
+}
+
+#[tokio::test]
+async fn monitoring_is_asked_one_call_at_a_time() {
+    let mut lab = Lab::start().await;
+    let mut first = lab.send("GET /monitorodata/Machines", "").await;
+    let mut citrix = lab.call().await;
+    let mut second = lab.send("GET /monitorodata/Sessions", "").await;
+    // Another service is not held up by it.
+    let mut other = lab.send("GET /systemlog/records", "").await;
+    let mut meanwhile = lab.call().await;
+    assert!(meanwhile.head.starts_with("GET /systemlog/"), "{}", meanwhile.head);
+    meanwhile.answer("200 OK", "", "other").await;
+    read_until(&mut other, "other").await;
+
+    citrix.answer("200 OK", "", "first").await;
+    read_until(&mut first, "first").await;
+    let mut citrix = lab.call().await;
+    assert!(citrix.head.starts_with("GET /monitorodata/Sessions"), "{}", citrix.head);
+    citrix.answer("200 OK", "", "second").await;
+    read_until(&mut second, "second").await;
+}
+
+#[tokio::test]
+async fn a_change_is_seen_at_once_by_the_api() {
+    let gateway = Gateway::demo().await;
+    let path = "/v1/customers/acme/sites/-/machines/DEMOLAB%7CKESTREL";
+    assert_eq!(gateway.get(path).await.ok(200)["inMaintenanceMode"], false);
+    let request = request(&gateway, "PATCH", "/cvad/manage/Machines/DEMOLAB%7CKESTREL");
+    let request = request.header("content-type", "application/json");
+    let changed = gateway.send(request.body(r#"{"InMaintenanceMode":true}"#)).await;
+    assert_eq!(changed.status, 204);
+    assert_eq!(gateway.get(path).await.ok(200)["inMaintenanceMode"], true);
 }
 
 async fn call_without_site(gateway: &Gateway, path: &str) -> Reply {
