@@ -272,7 +272,10 @@ fn change(customer: &Customer, passage: &Passage) -> Event {
     };
     let calls = match &passage.payload {
         Payload::Batch(calls) => {
-            let calls = calls.iter().map(|call| format!("{} {}", call.method, call.relative_url));
+            let calls = calls.iter().map(|call| {
+                let path = call.relative_url.split('?').next().unwrap_or_default();
+                format!("{} {path}", call.method)
+            });
             let all: String = calls.collect::<Vec<_>>().join(", ");
             Some(all.chars().take(MAX_CALLS).collect())
         }
