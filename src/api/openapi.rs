@@ -426,6 +426,10 @@ fn document_keys(document: &mut Value) {
                 .or_insert_with(|| Value::Array(Vec::new()))
                 .as_array_mut()
         {
+            // Where it is required, the operation says so itself.
+            if parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key") {
+                continue;
+            }
             parameters.push(json!({
                 "name": "Idempotency-Key",
                 "in": "header",

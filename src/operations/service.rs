@@ -9,15 +9,15 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Counts, Error, Event, Item, ItemState, Operation, OperationRequest, OperationState, Plan,
-    PlanSummary, Settings, Target,
+    BulkAction, Counts, Error, Event, Item, ItemState, Operation, OperationRequest, OperationState,
+    Plan, PlanSummary, Settings, Target,
     journal::{KeptPlan, Key},
     record::{Creator, LeftOut, Order},
     runner::Shared,
 };
 use crate::{
     domain::CallContext,
-    services::{Bulk, Paging, SourceReport},
+    services::{Aim, Bulk, Paging, SourceReport},
 };
 
 /// Bulk operations: planning, starting, watching and stopping them. Cheap to clone.
@@ -107,6 +107,8 @@ impl Operations {
         if targets > settings.max_targets {
             return Err(Error::TooManyTargets { targets, max: settings.max_targets });
         }
+        let aims: Result<Vec<_>, _> = items.iter().flatten().map(Target::aim).collect();
+        self.check_reason(ctx, request.action, request.reason.as_deref(), &aims?)?;
         let order = Order {
             selector: request.selector.clone(),
             options: request.options.clone(),
@@ -303,6 +305,19 @@ impl Operations {
     /// Whether this process is about to end, so that who waits should come back later.
     pub fn is_draining(&self) -> bool {
         self.shared.draining.is_cancelled()
+    }
+
+    /// Refuses an operation whose every item would be refused for want of a reason.
+    fn check_reason(
+        &self,
+        ctx: &CallContext,
+        action: BulkAction,
+        reason: Option<&str>,
+        aims: &[Aim],
+    ) -> Result<(), Error> {
+        let mut ctx = ctx.clone();
+        ctx.reason = reason.map(Arc::from);
+        Ok(self.bulk.check_reason(&ctx, action.needs(), aims)?)
     }
 
     async fn before(&self, ctx: &CallContext, key: &Key) -> Result<Option<Accepted>, Error> {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::machines::{self, ReasonBody};
+use super::machines::{ReasonBody, reason};
 use crate::{
     api::{
         ApiState,
@@ -181,7 +181,7 @@ pub(crate) async fn start_operation(
     headers: HeaderMap,
     Json(mut request): Json<OperationRequest>,
 ) -> Result<Response, Problem> {
-    request.reason = reason(request.reason)?;
+    reason(request.reason.as_deref())?;
     if request.dry_run {
         let (plan, settings) = api.operations.plan(&ctx, &request).await?;
         let view = PlanAnswerView { plan: PlanView::of(plan, &settings) };
@@ -300,7 +300,7 @@ pub(crate) async fn cancel_operation(
     Query(()): Query<()>,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    reason(body.reason)?;
+    reason(body.reason.as_deref())?;
     let operation = api.operations.cancel(&ctx, path.id()?).await?;
     Ok(json_utf8(JsonBody(OperationView::from(operation)).into_response()))
 }
@@ -332,7 +332,7 @@ pub(crate) async fn retry_failed_items(
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    let why = reason(body.reason)?;
+    reason(body.reason.as_deref())?;
     let id = path.id()?;
     let key = key(&headers, "retry", &(id, &why))?;
     accepted(api.operations.retry_failed(&ctx, id, why, key.as_ref()).await?)

@@ -10,7 +10,7 @@ use crate::{
         Action, CallContext, Machine, NameOrId, PowerAction, Session, SessionAction, SessionId,
         SessionMessage, SiteId,
     },
-    services::Error,
+    services::{Error, core::require_reason},
 };
 
 /// One target, as it was found when the operation was planned.
@@ -77,7 +77,7 @@ impl Deed {
         }
     }
 
-    /// What it is in the record.
+    /// Doing it, for the record.
     fn event(&self, customer: &Customer, aim: &Aim) -> Event {
         let (action, kind) = match self {
             Self::Power(action) => (action.as_str(), "machine"),
@@ -153,6 +153,7 @@ impl Bulk {
         gate: Gate,
     ) -> Result<Taken, Error> {
         let customer = self.authorize(ctx, deed.needs(), aim)?;
+        self.check_reason(ctx, deed.needs(), [aim])?;
         let event = deed.event(&customer, aim);
         let (core, own, aim) = (Arc::clone(&self.core), ctx.clone(), aim.clone());
         let work = async move {
@@ -181,6 +182,29 @@ impl Bulk {
             Ok(Taken { job_id })
         };
         self.core.act(ctx, event, work).await
+    }
+
+    /// Refuses changes without a reason (`ctx.reason`) where the grants want one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], pointing at the reason.
+    pub fn check_reason<'a>(
+        &self,
+        ctx: &CallContext,
+        action: Action,
+        aims: impl IntoIterator<Item = &'a Aim>,
+    ) -> Result<(), Error> {
+        if ctx.reason.is_some() {
+            return Ok(());
+        }
+        for aim in aims {
+            let account = self.core.directory.find(&aim.customer).ok_or(Error::NotFound)?;
+            let site = Some(aim.site.as_str());
+            require_reason(ctx, || {
+                self.core.policy.needs_reason(&ctx.principal, action, account.key(), site)
+            })?;
+        }
+        Ok(())
     }
 
     pub(super) fn authorize(
