@@ -181,7 +181,7 @@ pub(crate) async fn start_operation(
     headers: HeaderMap,
     Json(mut request): Json<OperationRequest>,
 ) -> Result<Response, Problem> {
-    reason(request.reason.as_deref())?;
+    request.reason = kept(request.reason.as_deref())?;
     if request.dry_run {
         let (plan, settings) = api.operations.plan(&ctx, &request).await?;
         let view = PlanAnswerView { plan: PlanView::of(plan, &settings) };
@@ -332,7 +332,7 @@ pub(crate) async fn retry_failed_items(
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    reason(body.reason.as_deref())?;
+    let why = kept(body.reason.as_deref())?;
     let id = path.id()?;
     let key = key(&headers, "retry", &(id, &why))?;
     accepted(api.operations.retry_failed(&ctx, id, why, key.as_ref()).await?)
@@ -429,9 +429,9 @@ fn key(headers: &HeaderMap, kind: &str, request: &impl Serialize) -> Result<Opti
     Ok(Some(Key { key: text.to_owned(), fingerprint }))
 }
 
-/// A reason that can be kept.
-fn reason(reason: Option<String>) -> Result<Option<String>, Problem> {
-    Ok(machines::reason(reason.as_deref())?.as_deref().map(ToOwned::to_owned))
+/// A reason as operations keep it.
+fn kept(text: Option<&str>) -> Result<Option<String>, Problem> {
+    Ok(reason(text)?.as_deref().map(ToOwned::to_owned))
 }
 
 /// A span of time such as `50s`.
