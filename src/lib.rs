@@ -13,6 +13,8 @@ pub mod commands;
 pub mod config;
 pub mod db;
 pub mod domain;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod net;
 pub mod operations;
 pub mod server;

@@ -11,6 +11,7 @@ use super::{
     caching::{self, Conditions},
     format::Format,
     problem::Problem,
+    quota,
 };
 use crate::{
     auth::{Credential, CredentialError, Refused},
@@ -48,12 +49,22 @@ pub(crate) async fn authenticate(
         return Problem::new(ProblemCode::NotAcceptable, detail).into_response();
     }
     let app = KnownApp(ctx.principal.app.clone());
-    head.extensions.insert(deadline);
-    head.extensions.insert(ctx.clone());
-    let response = next.run(Request::from_parts(head, body)).await;
-    let mut response = conditions.complete(&ctx, response).await;
+    let counted = api.quotas.request(&app.0);
+    let standing = counted.map_or_else(|exceeded| Some(exceeded.standing), |standing| standing);
+    let mut response = match counted {
+        Ok(_) => {
+            head.extensions.insert(deadline);
+            head.extensions.insert(ctx.clone());
+            let response = next.run(Request::from_parts(head, body)).await;
+            conditions.complete(&ctx, response).await
+        }
+        Err(exceeded) => Problem::from(exceeded).into_response(),
+    };
     response.extensions_mut().insert(app);
     note_upstream(&ctx, response.headers_mut());
+    if let Some(standing) = standing {
+        quota::show(&standing, response.headers_mut());
+    }
     response
 }
 

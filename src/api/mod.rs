@@ -23,6 +23,7 @@ mod list;
 mod openapi;
 mod params;
 mod problem;
+mod quota;
 mod v1;
 mod views;
 
@@ -38,8 +39,12 @@ pub use problem::{Problem, refuse};
 
 use self::{cors::Cors, edge::Edge};
 use crate::{
-    auth::Authenticator, config::Network, domain::Clock, operations::Operations,
-    services::Services, telemetry::Metrics,
+    auth::{Authenticator, Quotas},
+    config::Network,
+    domain::Clock,
+    operations::Operations,
+    services::Services,
+    telemetry::Metrics,
 };
 
 /// What every handler may use. Cheap to clone.
@@ -51,6 +56,8 @@ pub struct ApiState {
     pub operations: Operations,
     /// Finds out who calls.
     pub authenticator: Arc<Authenticator>,
+    /// How much each app may do.
+    pub quotas: Arc<Quotas>,
     /// What is counted.
     pub metrics: Metrics,
     /// The time of day.
@@ -84,6 +91,16 @@ pub struct Deadlines {
     pub action: Duration,
     /// The longest that may be asked for.
     pub max: Duration,
+}
+
+/// Reads a path's segments as names and a query as parameters; for the fuzz targets.
+#[doc(hidden)]
+pub fn read_target(path: &str, query: &str) {
+    for segment in path.split('/') {
+        let decoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
+        let _ = extract::wildcard::<crate::domain::NameOrId>(&decoded);
+    }
+    v1::read_query(query);
 }
 
 /// The public listener's routes.

@@ -127,37 +127,37 @@ problem_responses! {
     /// What any reading call can fail with.
     ReadProblems:
     InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, PolicyDenied,
-    NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, Internal, UpstreamError,
+    QuotaExceeded, NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, Internal, UpstreamError,
     UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable,
-    UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
+    UpstreamRateLimited, Overloaded, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
     UpstreamTimeout, DeadlineExceeded, NotCached,
 }
 problem_responses! {
     /// What a list can fail with.
     ListProblems:
     InvalidRequest, UnknownParameter, InvalidPageToken, CredentialsMissing, CredentialsInvalid,
-    PolicyDenied, NotFound, NotAcceptable, AmbiguousName, Internal, UpstreamError,
+    PolicyDenied, QuotaExceeded, NotFound, NotAcceptable, AmbiguousName, Internal, UpstreamError,
     UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable,
-    UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
+    UpstreamRateLimited, Overloaded, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
     UpstreamTimeout, DeadlineExceeded, NotCached,
 }
 problem_responses! {
     /// What a change can fail with.
     WriteProblems:
     InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, PolicyDenied,
-    NotFound, NotAcceptable, PayloadTooLarge, UnsupportedMediaType, Internal, UpstreamError,
+    QuotaExceeded, NotFound, NotAcceptable, PayloadTooLarge, UnsupportedMediaType, Internal, UpstreamError,
     UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable, UpstreamRateLimited,
-    UpstreamTokenUnavailable, CredentialQuarantined, DeadlineExceeded, OutcomeUnknown,
+    Overloaded, UpstreamTokenUnavailable, CredentialQuarantined, DeadlineExceeded, OutcomeUnknown,
     IdempotencyInProgress, IdempotencyKeyReused, AuditUnavailable,
 }
 problem_responses! {
     /// What an action on a machine or session can fail with.
     ActionProblems:
     InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, PolicyDenied,
-    NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, MachineInUse, MachineInMaintenanceMode,
+    QuotaExceeded, NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, MachineInUse, MachineInMaintenanceMode,
     OperationInProgress, PayloadTooLarge, UnsupportedMediaType, ActionNotSupported, Internal,
     UpstreamError, UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden,
-    UpstreamUnavailable, UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined,
+    UpstreamUnavailable, UpstreamRateLimited, Overloaded, UpstreamTokenUnavailable, CredentialQuarantined,
     SiteHibernated, UpstreamTimeout, DeadlineExceeded, OutcomeUnknown, IdempotencyInProgress,
     IdempotencyKeyReused, AuditUnavailable,
 }
@@ -205,11 +205,11 @@ problem_responses! {
     /// What a call to a store can fail with.
     StoreProblems:
     InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, StoreSessionExpired,
-    PolicyDenied, StoreSignInRefused, NotFound, NoAssignedMachine, NotAcceptable,
+    PolicyDenied, QuotaExceeded, StoreSignInRefused, NotFound, NoAssignedMachine, NotAcceptable,
     MachineInMaintenanceMode, OperationInProgress, ResourceDisabled, PayloadTooLarge,
     UnsupportedMediaType, ActionNotSupported, Internal, UpstreamError, UpstreamMalformed,
     UpstreamRejectedCredentials, UpstreamForbidden, UpstreamNotTrusted, UpstreamUnspecified,
-    UpstreamUnavailable, UpstreamRateLimited, UpstreamTokenUnavailable, CredentialQuarantined,
+    UpstreamUnavailable, UpstreamRateLimited, Overloaded, UpstreamTokenUnavailable, CredentialQuarantined,
     UpstreamTimeout, DeadlineExceeded, OutcomeUnknown,
 }
 problem_responses! {

@@ -17,7 +17,7 @@ use super::{
     views::{CompletenessView, SourceView},
 };
 use crate::{
-    auth::Refused,
+    auth::{Exceeded, Refused},
     domain::{Origin, ProblemCode, RequestId},
     operations,
     services::{Candidate, Completeness, Error, UpstreamFault},
@@ -283,6 +283,7 @@ impl From<Error> for Problem {
             Error::Denied(_)
             | Error::NotFound
             | Error::InvalidPageToken
+            | Error::QuotaExceeded(_)
             | Error::MachineInUse { .. }
             | Error::Misconfigured { .. }
             | Error::NotCached
@@ -378,6 +379,12 @@ impl From<Refused> for Problem {
                     .caused_by(&refused)
             }
         }
+    }
+}
+
+impl From<Exceeded> for Problem {
+    fn from(exceeded: Exceeded) -> Self {
+        Error::QuotaExceeded(exceeded).into()
     }
 }
 

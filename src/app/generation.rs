@@ -5,8 +5,8 @@ use axum::Router;
 use super::{Error, Shared, observer::UpstreamMetrics, secret};
 use crate::{
     api::{self, Access, ApiState, Control, Deadlines},
-    auth::{Authenticator, AuthenticatorParts, Policy},
-    config::{App as Caller, Config, CustomerSelector, Grant, StoreSelector},
+    auth::{Authenticator, AuthenticatorParts, Policy, Quotas},
+    config::{App as Caller, AppLimits, Config, CustomerSelector, Grant, StoreSelector},
     domain::{Action, AppName},
     services::{Core, CoreParts, Directory, ReadCache, Services},
     upstream::Upstream,
@@ -24,6 +24,7 @@ pub(super) struct Generation {
     pub(super) admin: Router,
     upstream: Upstream,
     pub(super) authenticator: Arc<Authenticator>,
+    quotas: Arc<Quotas>,
     cache: ReadCache,
 }
 
@@ -46,7 +47,6 @@ impl Generation {
             }
             _ => upstream(&config, shared)?,
         };
-        let earlier = before.map(|before| &*before.authenticator);
         let cache = match before.filter(|before| before.config.cache == config.cache) {
             Some(before) => before.cache.clone(),
             None => ReadCache::new(
@@ -55,10 +55,11 @@ impl Generation {
                 shared.metrics.clone(),
             ),
         };
-        let state = state(config.clone(), shared, upstream.clone(), cache.clone(), earlier)?;
-        let authenticator = Arc::clone(&state.authenticator);
+        let state = state(config.clone(), shared, upstream.clone(), cache.clone(), before)?;
+        let (authenticator, quotas) = (Arc::clone(&state.authenticator), Arc::clone(&state.quotas));
         let admin = api::admin(state.clone(), shared.lifecycle.clone(), control.clone());
-        Ok(Self { config, public: api::router(state), admin, upstream, authenticator, cache })
+        let public = api::router(state);
+        Ok(Self { config, public, admin, upstream, authenticator, quotas, cache })
     }
 
     /// Whether Citrix is asked in the same way.
@@ -78,7 +79,7 @@ fn state(
     shared: &Shared,
     upstream: Upstream,
     cache: ReadCache,
-    earlier: Option<&Authenticator>,
+    before: Option<&Generation>,
 ) -> Result<ApiState, Error> {
     let secret = secret::root(&config)?;
     let clock = Arc::clone(&shared.clock);
@@ -99,14 +100,16 @@ fn state(
         max_failures_per_minute: config.server.max_auth_failures_per_minute,
         clock: Arc::clone(&clock),
     };
-    let authenticator = match earlier {
-        Some(earlier) => earlier.reconfigured(parts),
+    let authenticator = match before {
+        Some(before) => before.authenticator.reconfigured(parts),
         None => Authenticator::new(parts),
     }?;
+    let quotas = Arc::new(Quotas::new(apps.values(), before.map(|before| &*before.quotas)));
     let core = Arc::new(Core::new(CoreParts {
         directory: Directory::new(config.regions, config.customers, config.misconfigured),
         stores: config.stores,
         policy: Policy::new(apps.values()),
+        quotas: Arc::clone(&quotas),
         upstream,
         audit: shared.audit.clone(),
         idempotency: shared.idempotency.clone(),
@@ -121,6 +124,7 @@ fn state(
         operations: shared.operations.serve(services.bulk.clone()),
         services,
         authenticator: Arc::new(authenticator),
+        quotas,
         metrics: shared.metrics.clone(),
         clock,
         access: Access {
@@ -143,6 +147,7 @@ fn all_powerful(name: &str) -> Caller {
         name: AppName::try_from(name).expect("the name is letters only"),
         keys: Vec::new(),
         subject: None,
+        limits: AppLimits::default(),
         grants: vec![Grant {
             actions: Action::ALL.into_iter().collect(),
             customers: vec![CustomerSelector::All],

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
 use crate::{
-    config::{App, KeyHash},
+    config::{App, AppLimits, KeyHash},
     domain::{AppName, AuthMethod, Clock},
 };
 
@@ -52,7 +52,13 @@ impl Setup {
 
     fn app(mut self, name: &str, keys: &[KeyHash]) -> Self {
         let name = AppName::try_from(name).unwrap();
-        let app = App { name: name.clone(), keys: keys.to_vec(), subject: None, grants: vec![] };
+        let app = App {
+            name: name.clone(),
+            keys: keys.to_vec(),
+            subject: None,
+            limits: AppLimits::default(),
+            grants: vec![],
+        };
         self.apps.insert(name, app);
         self
     }

@@ -1,6 +1,6 @@
 mod read;
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, num::NonZeroU32};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,17 @@ pub struct App {
     pub subject: Option<Subject>,
     /// What it may do. Nothing else is allowed.
     pub grants: Vec<Grant>,
+    /// How much of it.
+    pub limits: AppLimits,
+}
+
+/// How much an app may do; what is absent is not limited.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct AppLimits {
+    /// Requests in a minute.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Machines that are acted on in an hour.
+    pub machines_per_hour: Option<NonZeroU32>,
 }
 
 /// The hash of an API key as `cwsgate key new` prints it: `cwsgate_hash_{id}_{sha256}`.

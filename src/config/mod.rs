@@ -37,7 +37,9 @@ mod variables;
 
 use std::collections::BTreeMap;
 
-pub use apps::{App, CustomerSelector, Grant, KeyHash, SiteSelector, StoreSelector, Subject};
+pub use apps::{
+    App, AppLimits, CustomerSelector, Grant, KeyHash, SiteSelector, StoreSelector, Subject,
+};
 pub use customers::{ClientSecret, Customer, Misconfigured};
 pub use environment::Environment;
 pub use finding::{Finding, Severity};

@@ -9,6 +9,9 @@ pub struct Site {
     pub id: String,
     /// Its name.
     pub name: Option<String>,
+    /// Whether Citrix had frozen it for being idle when it was last asked. Lists over many sites
+    /// leave it out then; an administrator wakes it by signing in to Citrix DaaS.
+    pub hibernated: bool,
 }
 
 /// The administrator behind a credential, as DaaS sees it.

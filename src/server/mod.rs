@@ -43,6 +43,12 @@ mod tests;
 mod tls;
 mod watch;
 
+/// Whether a request with this path and query is routed; for the fuzz targets.
+#[doc(hidden)]
+pub fn may_be_routed(path: &str, query: &str) -> bool {
+    target::check_path(path, false).is_ok() && target::check_query(query).is_ok()
+}
+
 pub use accept::{Drained, Server};
 pub use limits::Limits;
 pub use refusal::{Refusal, RenderRefusal};

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Account, Candidate, Directory, Error, Idempotency, ReadCache, Wildcard};
 use crate::{
     audit::{self, Audit, Outcome},
-    auth::{Denied, Policy, SiteScope},
+    auth::{Denied, Policy, Quotas, SiteScope},
     config::{Customer, Store},
     domain::{Action, CallContext, Clock, NameOrId, ProblemCode, Site, SiteId, StoreName},
     upstream::Upstream,
@@ -19,6 +19,7 @@ use crate::{
 pub struct Core {
     pub(super) directory: Directory,
     pub(super) policy: Policy,
+    pub(super) quotas: Arc<Quotas>,
     pub(super) upstream: Upstream,
     pub(super) audit: Audit,
     pub(super) idempotency: Idempotency,
@@ -40,6 +41,8 @@ pub struct CoreParts {
     pub stores: BTreeMap<StoreName, Store>,
     /// Who may do what.
     pub policy: Policy,
+    /// How much of it.
+    pub quotas: Arc<Quotas>,
     /// The way to Citrix.
     pub upstream: Upstream,
     /// Where changes are recorded.
@@ -61,7 +64,8 @@ pub struct CoreParts {
 impl Core {
     /// Puts the parts together.
     pub fn new(parts: CoreParts) -> Self {
-        let CoreParts { directory, policy, upstream, audit, idempotency, clock, .. } = parts;
+        let CoreParts { directory, policy, quotas, upstream, audit, idempotency, clock, .. } =
+            parts;
         let (max_fanout, cache) = (parts.max_fanout, parts.cache);
         let previous = parts.previous_secret.as_ref().map(|root| root.expose_secret().as_bytes());
         let root = parts.secret.expose_secret().as_bytes();
@@ -72,6 +76,7 @@ impl Core {
         Self {
             directory,
             policy,
+            quotas,
             upstream,
             audit,
             idempotency,
@@ -136,6 +141,20 @@ impl Core {
             self.policy.needs_reason(&ctx.principal, action, account.key(), Some(&site.id))
         })?;
         Ok((customer, site_id(&site)?))
+    }
+
+    /// Counts a machine that is about to be acted on.
+    pub(super) fn count_machine(&self, ctx: &CallContext) -> Result<(), Error> {
+        self.quotas.machine(&ctx.principal.app).map(|_| ()).map_err(Error::QuotaExceeded)
+    }
+
+    /// The same sites with what is known of their sleep.
+    pub(super) fn with_sleep(&self, customer: &Customer, mut sites: Vec<Site>) -> Vec<Site> {
+        for site in &mut sites {
+            let id = SiteId::try_from(site.id.as_str());
+            site.hibernated = id.is_ok_and(|id| self.upstream.is_hibernated(&customer.name, &id));
+        }
+        sites
     }
 
     /// Makes a change: the only way to one. It is recorded before anything is sent, together

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use super::SourceReport;
 use crate::{
     audit,
-    auth::Denied,
+    auth::{Denied, Exceeded},
     db,
     domain::{CustomerName, ProblemCode, StoreName},
     upstream::{self, BodyFault, ErrorKind},
@@ -29,6 +29,9 @@ pub enum Error {
     /// The page token was not sealed for this query.
     #[error("the page token does not belong to this query, or is too old")]
     InvalidPageToken,
+    /// The app has used up one of its limits.
+    #[error(transparent)]
+    QuotaExceeded(Exceeded),
     /// Several things have the name.
     #[error("{} things have this name", candidates.len())]
     AmbiguousName {
@@ -159,6 +162,7 @@ impl Error {
             Self::Body(fault) => body_code(*fault),
             Self::Invalid { .. } => ProblemCode::InvalidRequest,
             Self::InvalidPageToken => ProblemCode::InvalidPageToken,
+            Self::QuotaExceeded(_) => ProblemCode::QuotaExceeded,
             Self::AmbiguousName { .. } => ProblemCode::AmbiguousName,
             Self::AmbiguousSite { .. } => ProblemCode::AmbiguousSite,
             Self::MachineInUse { .. } => ProblemCode::MachineInUse,
@@ -218,6 +222,7 @@ impl Error {
         match self {
             Self::Upstream(error) => error.kind.retry_after(),
             Self::Sources { retry_after, .. } => *retry_after,
+            Self::QuotaExceeded(exceeded) => Some(exceeded.retry_after),
             Self::Store { code: ProblemCode::OperationInProgress, .. } => Some(STORE_BUSY),
             _ => None,
         }

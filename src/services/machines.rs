@@ -160,6 +160,7 @@ impl Machines {
         // Read anew just before acting: an older answer could hide a user who has come since.
         let item = self.core.find_machine(&ctx, &customer, &site, machine).await?;
         request.check(&item)?;
+        self.core.count_machine(&ctx)?;
         let event = change(request.action.as_str(), &customer, &site, &item);
         let (core, own) = (Arc::clone(&self.core), ctx.clone());
         let work = async move {
@@ -190,6 +191,7 @@ impl Machines {
         let (customer, site) = self.core.authorize_site(&ctx, action, customer, site).await?;
         let mut item = self.core.find_machine(&ctx, &customer, &site, machine).await?;
         let name = if on { "set-maintenance" } else { "clear-maintenance" };
+        self.core.count_machine(&ctx)?;
         let event = change(name, &customer, &site, &item);
         let (core, own) = (Arc::clone(&self.core), ctx.clone());
         let work = async move {

@@ -37,6 +37,7 @@ impl Sites {
                 let granted =
                     core.policy.authorize(&ctx.principal, Action::Read, key(&customer))?;
                 let sites = matching(&value.items, &Wildcard::All, &granted);
+                let sites = core.with_sleep(&customer, sites);
                 Ok(Cached { value: Arc::new(Page::whole(sites)), reading })
             })
         });
@@ -64,6 +65,7 @@ impl Sites {
         ctx.note_reading(sites.reading);
         let item = sites.value.items.iter().find(|site| site.id == id.as_str());
         let item = item.ok_or(Error::NotFound)?.clone();
+        let item = self.core.with_sleep(&customer, vec![item]).remove(0);
         Ok(Located { customer, site: None, item })
     }
 
@@ -78,7 +80,8 @@ impl Sites {
         // A credential may reach further than the caller's grants.
         item.customers.retain(|reached| reached.id.eq_ignore_ascii_case(customer.id.as_str()));
         for reached in &mut item.customers {
-            reached.sites = matching(&reached.sites, &Wildcard::All, &granted);
+            let sites = matching(&reached.sites, &Wildcard::All, &granted);
+            reached.sites = self.core.with_sleep(&customer, sites);
         }
         Ok(Located { customer, site: None, item })
     }

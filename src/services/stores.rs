@@ -142,6 +142,7 @@ impl Stores {
         let (found, link) = find(&store, &listed, resource)?;
         let link = link.ok_or_else(|| refused(&store, ProblemCode::ActionNotSupported))?.clone();
         let found = found.clone();
+        self.core.count_machine(ctx)?;
         let event = Event {
             action: "power-off".into(),
             customer: store.customer.clone(),

@@ -37,6 +37,8 @@ pub struct FaultRule {
     pub hang: bool,
     /// Declare the whole length, send this many bytes, close.
     pub cut_body: Option<usize>,
+    /// Send the body in ten pieces, with this pause (real milliseconds) before each.
+    pub slow_body_ms: u32,
     /// Close the connection without an answer.
     pub reset: bool,
     /// Answer 200, JSON by its header, with this text.
@@ -213,7 +215,10 @@ impl FaultRule {
     }
 
     fn ends(&self) -> bool {
-        self.endings() > 0 || self.cut_body.is_some() || self.document.is_some()
+        self.endings() > 0
+            || self.cut_body.is_some()
+            || self.slow_body_ms > 0
+            || self.document.is_some()
     }
 
     fn check(&self) -> Result<(), String> {
@@ -225,7 +230,7 @@ impl FaultRule {
         }
         if !self.ends() && self.latency_ms == 0 {
             return Err("the rule has no effect: give `latencyMs`, `status`, `hang`, `reset`, \
-                        `cutBody`, `garbage`, `hugeBody`, `document` or `rateLimit`"
+                        `cutBody`, `slowBodyMs`, `garbage`, `hugeBody`, `document` or `rateLimit`"
                 .into());
         }
         if let Some(status) = self.status.filter(|status| !(200..=599).contains(status)) {

@@ -165,6 +165,7 @@ async fn go_wrong(
     let reply = rule.reply().or(truth).unwrap_or_else(|| errors::edge(500));
     Ok(match rule.cut_body {
         Some(sent) => cut(reply, sent, transaction),
+        None if rule.slow_body_ms > 0 => slow(reply, rule.slow_body_ms, transaction),
         None => reply.into_response(transaction),
     })
 }
@@ -192,6 +193,22 @@ pub(super) fn cut(reply: Reply, sent: usize, transaction: &str) -> Response<Body
     response
 }
 
+/// The whole body, a tenth at a time.
+pub(super) fn slow(reply: Reply, pause_ms: u32, transaction: &str) -> Response<Body> {
+    let whole = reply.body.clone();
+    let mut response = reply.into_response(transaction);
+    let (length, size) = (whole.len(), whole.len().div_ceil(10).max(1));
+    let parts: Vec<Bytes> = whole.chunks(size).map(|part| whole.slice_ref(part)).collect();
+    let pause = Duration::from_millis(u64::from(pause_ms).min(MAX_PAUSE_MS));
+    let parts = stream::iter(parts).then(move |part| async move {
+        tokio::time::sleep(pause).await;
+        Ok::<Bytes, Infallible>(part)
+    });
+    *response.body_mut() = Body::from_stream(parts);
+    response.headers_mut().insert("content-length", HeaderValue::from(length));
+    response
+}
+
 /// JSON of about `bytes` bytes, made while it is sent.
 fn huge(bytes: u64) -> Response<Body> {
     let chunks = usize::try_from(bytes / CHUNK).unwrap_or(usize::MAX);
@@ -214,4 +231,5 @@ fn huge(bytes: u64) -> Response<Body> {
 const MAX_BODY: usize = 16 * 1024 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 const LONGEST_HANG: Duration = Duration::from_mins(10);
+const MAX_PAUSE_MS: u64 = 60_000;
 const CHUNK: u64 = 64 * 1024;

@@ -7,6 +7,8 @@
 
 pub mod cloud;
 pub mod daas;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod passthrough;
 pub mod storefront;
 
@@ -15,6 +17,7 @@ mod error;
 mod exchange;
 mod fault;
 mod health;
+mod hibernation;
 mod hosts;
 mod json;
 mod lenient;
@@ -45,6 +48,7 @@ pub use service::Service;
 pub use token::{TokenState, TokenStatus};
 
 use self::{
+    hibernation::Hibernation,
     hosts::Hosts,
     report::Reporter,
     resilience::Retry,
@@ -53,7 +57,7 @@ use self::{
 };
 use crate::{
     config::{self, UpstreamSettings},
-    domain::{Clock, CustomerName, RegionName},
+    domain::{Clock, CustomerName, RegionName, SiteId},
     net,
 };
 
@@ -120,6 +124,7 @@ impl Upstream {
             tokens,
             guard,
             retry,
+            hibernation: Hibernation::new(settings.hibernated_recheck),
             clock,
             reporter,
             read_timeout: settings.read_timeout,
@@ -149,6 +154,16 @@ impl Upstream {
     /// How each service last answered for a customer.
     pub fn health(&self, customer: &CustomerName) -> Vec<ServiceHealth> {
         self.transport.reporter.health(customer)
+    }
+
+    /// Whether a site was hibernated when it last answered, whoever asked.
+    pub fn is_hibernated(&self, customer: &CustomerName, site: &SiteId) -> bool {
+        self.transport.hibernation.seen(customer, site).is_some()
+    }
+
+    /// The same, and so lately that who only lists sites need not ask it.
+    pub fn is_asleep(&self, customer: &CustomerName, site: &SiteId) -> bool {
+        self.transport.hibernation.is_recent(customer, site)
     }
 
     /// Lets calls through, or says why not. Whoever calls Citrix by another way than the clients

@@ -9,6 +9,7 @@ use super::{
     call::Call,
     exchange::{Answer, BodyLost, Bounds, NoAnswer, exchange, outcome},
     fault,
+    hibernation::Hibernation,
     hosts::Hosts,
     reply::{Origin, Reply},
     report::Reporter,
@@ -29,6 +30,7 @@ pub(super) struct Transport {
     pub(super) tokens: Tokens,
     pub(super) guard: Guard,
     pub(super) retry: Arc<Retry>,
+    pub(super) hibernation: Hibernation,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reporter: Arc<Reporter>,
     /// Longest silence in the middle of an answer.
@@ -66,6 +68,7 @@ impl Transport {
             let mut seen = Outcome::NotAsked;
             let mut result = self.attempt(ctx, customer, call, &mut seen).await;
             self.reporter.call_ended(customer, call, &result, started);
+            self.note_hibernation(customer, call, seen);
             let hint = result.as_ref().err().and_then(|error| error.kind.retry_after());
             let ended = permit.end(seen.with_hint(hint));
             if let (Err(error), Some(cooldown)) = (&mut result, ended.cooldown) {
@@ -88,6 +91,14 @@ impl Transport {
             sleep(pause).await;
             attempt += 1;
             last = Some(error);
+        }
+    }
+
+    /// Remembers whether a site is frozen: only a success proves that it is not.
+    fn note_hibernation(&self, customer: &Customer, call: &Call, seen: Outcome) {
+        let (Some(site), Outcome::Answered { status, .. }) = (&call.site, seen) else { return };
+        if matches!(status, 200..300 | 530) {
+            self.hibernation.note(&customer.name, site, status == 530);
         }
     }
 

@@ -130,6 +130,7 @@ fn policy(apps: &[(&str, &[Words])]) -> Policy {
     let apps: Vec<_> = apps
         .iter()
         .map(|(name, grants)| App {
+            limits: cwsgate::config::AppLimits::default(),
             name: AppName::try_from(*name).unwrap(),
             keys: Vec::new(),
             subject: None,

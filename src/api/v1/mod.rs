@@ -16,7 +16,13 @@ mod stores;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::ApiState;
+use super::{ApiState, list::ListParams, params::FromQuery as _};
+
+/// Reads a query as the parameters of the larger lists.
+pub(super) fn read_query(query: &str) {
+    let _ = <(ListParams, machines::MachineParams)>::from_query(query);
+    let _ = <(ListParams, sessions::SessionParams)>::from_query(query);
+}
 
 /// Every documented route under `/v1`.
 pub(super) fn routes() -> OpenApiRouter<ApiState> {

@@ -1,7 +1,11 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+};
 
 use super::{
-    App, CustomerSelector, Grant, HASH_PREFIX, KeyHash, SiteSelector, StoreSelector, Subject,
+    App, AppLimits, CustomerSelector, Grant, HASH_PREFIX, KeyHash, SiteSelector, StoreSelector,
+    Subject,
 };
 use crate::{
     config::{
@@ -60,7 +64,24 @@ impl App {
         let grants = section.field("grants").required("say what it may do: grants = [ … ]");
         let grants = grants.items().unwrap_or_default();
         let grants = grants.iter().filter_map(|grant| Grant::read(grant, known)).collect();
-        Some(Self { name: name?, keys, subject, grants })
+        let limits = AppLimits::read(&section.field("limits"));
+        Some(Self { name: name?, keys, subject, grants, limits })
+    }
+}
+
+impl AppLimits {
+    fn read(field: &Field<'_>) -> Self {
+        let form = "{ requests_per_minute = 600 }";
+        let section = field.is_set().then(|| field.section("apps.*.limits", form)).flatten();
+        let Some(section) = section else { return Self::default() };
+        let count = |key, most| {
+            let set = section.field(key).is_set();
+            set.then(|| NonZeroU32::new(section.count(key, 1..=most))).flatten()
+        };
+        Self {
+            requests_per_minute: count("requests_per_minute", 1_000_000),
+            machines_per_hour: count("machines_per_hour", 1_000_000),
+        }
     }
 }
 

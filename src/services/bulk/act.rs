@@ -154,6 +154,9 @@ impl Bulk {
     ) -> Result<Taken, Error> {
         let customer = self.authorize(ctx, deed.needs(), aim)?;
         self.check_reason(ctx, deed.needs(), [aim])?;
+        if matches!(deed, Deed::Power(_) | Deed::Maintenance(_)) {
+            self.core.count_machine(ctx)?;
+        }
         let event = deed.event(&customer, aim);
         let (core, own, aim) = (Arc::clone(&self.core), ctx.clone(), aim.clone());
         let work = async move {

@@ -16,6 +16,7 @@ use crate::{
         core::{matching, site_id},
         cursor::{FailedSource, Place},
     },
+    upstream::{self, ErrorKind, Service},
 };
 
 /// What one source gave.
@@ -87,11 +88,20 @@ impl<T: Clone + Send + Sync + 'static> Source<T> {
                 continue;
             }
             gathered.push(match site_id(&site) {
+                Ok(id) if self.is_asleep(&ask.customer, &id) => {
+                    Gathered::asleep(&account, &ask.customer, &id)
+                }
                 Ok(id) => self.read(&account, &ask.customer, Some(id), place).await,
                 Err(error) => self.failed(&account, &ask.customer, began, error),
             });
         }
         gathered
+    }
+
+    /// Whether asking a site would only be told that it is hibernated. Who names it is told by the
+    /// site itself.
+    fn is_asleep(&self, customer: &Customer, site: &SiteId) -> bool {
+        !self.alone && self.core.upstream.is_asleep(&customer.name, site)
     }
 
     /// Reads one source until it has given enough for this page, or ends.
@@ -203,6 +213,19 @@ impl<T> Gathered<T> {
         let report =
             SourceReport { site_id: Some(site.to_owned()), ..SourceReport::unasked(account, None) };
         Self::empty(report, customer, Some(site.to_owned()))
+    }
+
+    /// A site that need not be asked: it is hibernated.
+    fn asleep(account: &Account, customer: &Arc<Customer>, site: &SiteId) -> Self {
+        let region = customer.region.clone();
+        let operation = "daas.site.skipped";
+        let error =
+            upstream::Error::new(ErrorKind::Hibernated, operation, Service::Daas, region).into();
+        let report = SourceReport {
+            site_id: Some(site.to_string()),
+            ..SourceReport::unasked(account, Some(error))
+        };
+        Self::empty(report, customer, Some(site.to_string()))
     }
 
     pub(super) fn empty(

@@ -15,7 +15,7 @@ use super::super::clock::rfc3339;
 use super::super::faults::{FaultRule, Plan, Subject};
 use super::super::http::{Request, form_pairs, mark, segments};
 use super::super::log::{Entry, redacted};
-use super::super::region::{Dropped, cut, hang};
+use super::super::region::{Dropped, cut, hang, slow};
 use super::super::world::{Mode, World};
 use super::answer::{self, Answer};
 use super::route::Route;
@@ -145,13 +145,18 @@ async fn go_wrong(
     });
     let mut answer = made_up.or(truth).unwrap_or_else(|| Answer::page(500));
     answer.document = rule.document.or(answer.document);
-    let Some(sent) = rule.cut_body else { return answer.send().await };
+    if rule.cut_body.is_none() && rule.slow_body_ms == 0 {
+        return answer.send().await;
+    }
     let whole = answer.send().await?;
     let (parts, body) = whole.into_parts();
     let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
     let mut reply = answer::empty(parts.status.as_u16());
     reply.body = body;
-    let mut response = cut(reply, sent, "");
+    let mut response = match rule.cut_body {
+        Some(sent) => cut(reply, sent, ""),
+        None => slow(reply, rule.slow_body_ms, ""),
+    };
     for (name, value) in &parts.headers {
         if name != "content-length" {
             response.headers_mut().insert(name, value.clone());

@@ -31,3 +31,10 @@ pub use client::Client;
 pub use power_off::{PowerOffOutcome, read_reply};
 pub use resources::{ListedResource, PowerOffLink, Resources};
 pub use visit::Visit;
+
+/// Reads an answer of a stranger as a list and as a token.
+pub(super) fn fuzz(bytes: &[u8]) {
+    let _ = Resources::read(bytes);
+    let _ = resources::list_link(bytes);
+    let _ = token::Reply::read(bytes);
+}

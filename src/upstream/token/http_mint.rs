@@ -134,6 +134,15 @@ fn no_answer(error: &NoAnswer) -> MintFailure {
     MintFailure::new(class, format!("token service: {error}"))
 }
 
+/// Reads an answer of a stranger as a success and as a refusal.
+pub(super) fn fuzz(bytes: &[u8]) {
+    if let Ok(minted) = decode(StatusCode::OK, bytes) {
+        assert!(minted.life.is_none_or(|life| life.as_secs_f64() <= LONGEST_LIFE_S));
+    }
+    let clock = crate::domain::SystemClock;
+    let _ = refusal(StatusCode::BAD_REQUEST, &HeaderMap::new(), bytes, &clock);
+}
+
 /// Decodes a 2xx answer, which may still be a refusal. White space around the body is normal.
 fn decode(status: StatusCode, body: &[u8]) -> Result<Minted, MintFailure> {
     let Ok(mut fields) = serde_json::from_slice::<Map<String, Value>>(body) else {

@@ -28,3 +28,8 @@ pub(super) use outcome::Refusal;
 pub(super) use policy::Jitter;
 pub use status::{TokenState, TokenStatus};
 pub(super) use tokens::Tokens;
+
+/// Reads an answer of a stranger.
+pub(super) fn fuzz(bytes: &[u8]) {
+    http_mint::fuzz(bytes);
+}

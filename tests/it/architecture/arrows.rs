@@ -5,6 +5,7 @@ pub(super) const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["commands"]),
     ("commands", &["app", "api", "client", "auth", "simulator", "config"]),
     ("client", &["net"]),
+    ("fuzz", &["api", "auth", "server", "upstream", "config"]),
     (
         "app",
         &[

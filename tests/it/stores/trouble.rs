@@ -103,7 +103,9 @@ async fn a_store_that_is_down_is_unavailable_and_comes_back() {
 
 #[tokio::test]
 async fn a_list_that_fails_is_not_an_unknown_outcome() {
-    let gateway = Gateway::demo().await;
+    // Each case on its own: together they would have the store left alone.
+    let settings = "[upstream.breaker]\nconsecutive_failures = 100";
+    let gateway = Gateway::builder().settings(settings).start().await;
     let desktop = Desktop::of(&gateway, "hq", KIOSK).await;
     for (effect, status, code) in [
         (json!({ "reset": true }), 503, "upstream_unavailable"),

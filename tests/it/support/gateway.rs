@@ -33,7 +33,6 @@ pub(crate) struct Builder {
     server: String,
     settings: String,
     secret: Option<String>,
-    database: Option<String>,
     caches: bool,
 }
 
@@ -51,7 +50,6 @@ impl Gateway {
             server: String::new(),
             settings: String::new(),
             secret: None,
-            database: None,
             caches: false,
         }
     }
@@ -171,13 +169,6 @@ impl Builder {
         self.secret = Some(secret.to_owned());
         self
     }
-
-    /// Keeps what must last in this database.
-    pub(crate) fn database(mut self, url: &str) -> Self {
-        self.database = Some(url.to_owned());
-        self
-    }
-
     /// Adds lines to the section `[server]`.
     pub(crate) fn server(mut self, lines: &str) -> Self {
         self.server += lines;
@@ -195,8 +186,7 @@ impl Builder {
         let database = if builder.settings.contains("[database]") {
             String::new()
         } else {
-            let url = builder.database.as_deref().unwrap_or("sqlite::memory:");
-            format!("[database]\nurl = \"{url}\"\n")
+            "[database]\nurl = \"sqlite::memory:\"\n".to_owned()
         };
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nsecret = \"{}\"\ndrain_delay = \"0s\"\n\

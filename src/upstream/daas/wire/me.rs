@@ -30,7 +30,9 @@ impl IntoDomain for Me {
     type Domain = domain::Me;
 
     fn into_domain(self) -> Option<domain::Me> {
-        let site = |site: Reference| Some(domain::Site { id: site.id?, name: site.name });
+        let site = |site: Reference| {
+            Some(domain::Site { id: site.id?, name: site.name, hibernated: false })
+        };
         let customer = |customer: MeCustomer| {
             Some(domain::MeCustomer {
                 id: customer.id?,
