@@ -11,7 +11,7 @@ use super::{Exit, complain, signals};
 use crate::{
     api::Trigger,
     app::{App, Options, report_findings},
-    config::{Config, Environment, LoadOptions, Source},
+    config::{Environment, LoadOptions, Source},
     telemetry,
 };
 
