@@ -8,7 +8,7 @@ use crate::{
     auth::Denied,
     config::{ClientSecret, Customer},
     domain::{Action, CallContext, CustomerName},
-    upstream::TokenStatus,
+    upstream::{BreakerStatus, CooldownStatus, SlotStatus, TokenStatus},
 };
 
 /// What operators do about the gateway itself.
@@ -34,6 +34,17 @@ pub struct CredentialCheck {
     /// What was tried, in order.
     pub steps: Vec<Step>,
     accepted: bool,
+}
+
+/// What keeps calls away from Citrix just now.
+#[derive(Clone, Debug)]
+pub struct Guards {
+    /// Every breaker that was ever needed.
+    pub breakers: Vec<BreakerStatus>,
+    /// Every service that is left alone because it said 429.
+    pub cooldowns: Vec<CooldownStatus>,
+    /// Calls under way and waiting.
+    pub slots: Vec<SlotStatus>,
 }
 
 impl CredentialCheck {
@@ -71,6 +82,20 @@ impl Administration {
             policy.authorize_whole(&ctx.principal, Action::Admin, account.key()).is_ok()
         };
         Ok(self.core.directory.accounts().filter(may).map(|account| self.detail(account)).collect())
+    }
+
+    /// What keeps calls away from Citrix, for every customer and region.
+    ///
+    /// # Errors
+    /// When the caller may not administer all customers.
+    pub fn guards(&self, ctx: &CallContext) -> Result<Guards, Error> {
+        self.authorize_process(ctx)?;
+        let upstream = &self.core.upstream;
+        Ok(Guards {
+            breakers: upstream.breakers(),
+            cooldowns: upstream.cooldowns(),
+            slots: upstream.slots(),
+        })
     }
 
     /// Lifts the quarantine, or another pause, of a customer's credential.

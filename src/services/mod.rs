@@ -31,7 +31,7 @@ mod stores;
 use std::sync::Arc;
 
 pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
-pub use administration::{Administration, CredentialCheck, CredentialDetail};
+pub use administration::{Administration, CredentialCheck, CredentialDetail, Guards};
 pub use attention::{AttentionFilter, Attentions};
 pub use audit_trail::{AuditQuery, AuditTrail};
 pub use bulk::{Aim, Bulk, Deed, Evidence, Gate, Reach, Sent, Subject, Survey, Taken, Within};
@@ -56,7 +56,9 @@ pub use sessions::{LogoffOutcome, SessionFilter, Sessions};
 pub use sites::Sites;
 pub use stores::{SignedIn, StoreCredential, StoreListing, Stores};
 
-pub use crate::upstream::{HealthStatus, ServiceHealth, TokenState, TokenStatus};
+pub use crate::upstream::{
+    BreakerStatus, CooldownStatus, HealthStatus, ServiceHealth, SlotStatus, TokenState, TokenStatus,
+};
 
 /// Every use case, ready to be called.
 #[derive(Clone, Debug)]

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::serving::{Serving, until};
 use crate::support::{Gateway, Reply};
 
-const ROUTES: [(Method, &str); 6] = [
+const ROUTES: [(Method, &str); 7] = [
     (Method::GET, "/tokens"),
     (Method::POST, "/customers/acme/actions/release-credential"),
     (Method::POST, "/customers/acme/actions/test-credential"),
+    (Method::GET, "/breakers"),
     (Method::GET, "/reload"),
     (Method::POST, "/actions/reload"),
     (Method::POST, "/actions/drain"),
@@ -119,6 +120,26 @@ async fn a_credential_is_tested_in_quarantine_and_released_when_it_works() {
     assert_eq!(again["ok"], true, "{again}");
     assert_eq!(token_state(&tokens().await, "acme"), "fresh");
     gateway.get("/v1/customers/acme/resource-locations").await.ok(200);
+}
+
+#[tokio::test]
+async fn what_keeps_calls_from_citrix_is_shown() {
+    let gateway = Gateway::demo().await;
+    let path = "/v1/customers/acme/resource-locations";
+    let limit =
+        json!({ "match": { "service": "registry" }, "rateLimit": "retry-after", "seconds": 100 });
+    gateway.fault(limit);
+    gateway.get(path).await.problem(503, "upstream_rate_limited");
+
+    let key = Some(gateway.key.as_str());
+    let shown = ask(&gateway, key, Method::GET, "/breakers").await.ok(200);
+
+    let cooldowns = shown["cooldowns"].as_array().unwrap();
+    let of_acme = |entry: &&Value| entry["customer"] == "acme" && entry["service"] == "registry";
+    let cooldown = cooldowns.iter().find(of_acme).unwrap_or_else(|| panic!("{shown}"));
+    assert_eq!(cooldown["place"], "us");
+    assert!((1..=100_000).contains(&cooldown["remainingMs"].as_u64().unwrap()), "{shown}");
+    assert!(shown["breakers"].is_array() && shown["slots"].is_array(), "{shown}");
 }
 
 #[tokio::test]
