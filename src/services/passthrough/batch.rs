@@ -28,11 +28,9 @@ pub(super) struct Item {
 /// Reads a whole batch, within bounds.
 pub(super) async fn read(body: Body) -> Result<Vec<Item>, Error> {
     let collected = Limited::new(body, MAX_BYTES).collect().await.map_err(|error| {
-        let too_large = std::iter::successors(
-            Some(error.as_ref() as &(dyn std::error::Error + 'static)),
-            |error| error.source(),
-        )
-        .any(|error| error.is::<LengthLimitError>());
+        let first: &(dyn std::error::Error + 'static) = error.as_ref();
+        let mut chain = std::iter::successors(Some(first), |&error| error.source());
+        let too_large = chain.any(<dyn std::error::Error>::is::<LengthLimitError>);
         Error::Body(if too_large { BodyFault::TooLarge } else { BodyFault::Incomplete })
     })?;
     parse(&collected.to_bytes())

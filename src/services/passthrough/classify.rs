@@ -100,14 +100,15 @@ fn daas(method: &Method, segments: &[&str]) -> Class {
     let post = method == Method::POST;
     let action = match segments {
         ["$batch"] if post => return Class::Batch,
-        [collection, "$search"] if post && COLLECTIONS.contains(collection) => Action::Read,
-        ["configlog", "operations", "$search"] if post => Action::Read,
+        [collection @ .., "$search"] if post && is_collection(collection) => Action::Read,
         [_, id, ..] if id.starts_with('$') => Action::Write,
-        ["machines", _, "$start" | "$shutdown" | "$reboot" | "$suspend" | "$resume"] if post => {
+        ["machines", _, "$start" | "$shutdown" | "$reboot" | "$suspend" | "$resume"]
+        | ["machinecatalogs", _, "$rebootmachines"]
+        | ["deliverygroups", _, "$startrebootcycle"]
+            if post =>
+        {
             Action::Power
         }
-        ["machinecatalogs", _, "$rebootmachines"] if post => Action::Power,
-        ["deliverygroups", _, "$startrebootcycle"] if post => Action::Power,
         ["machines" | "machinecatalogs" | "deliverygroups", _, "poweractionschedules", ..]
         | ["poweractionschedules", ..] => Action::Power,
         ["sessions", _, action] if post && action.starts_with('$') => Action::Session,
@@ -115,6 +116,13 @@ fn daas(method: &Method, segments: &[&str]) -> Class {
         _ => Action::Write,
     };
     Class::Act(action)
+}
+
+fn is_collection(segments: &[&str]) -> bool {
+    match segments {
+        [collection] => COLLECTIONS.contains(collection),
+        other => *other == ["configlog", "operations"],
+    }
 }
 
 fn words(segments: &[String]) -> Vec<&str> {

@@ -7,7 +7,7 @@ mod batch;
 mod classify;
 mod surface;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Response};
@@ -174,33 +174,36 @@ impl Passthrough {
             return Err(Denied::forbidden(who, action, of_batch(on())).into());
         };
         let sites = place.sites();
-        let first = sites.first().copied();
-        if policy.needs_reason(who, action, key, first) {
-            require_reason(ctx, || true).map_err(|_| {
-                let detail = "this app must say why it acts, which Citrix's own paths cannot carry; \
-                              use /v1";
-                invalid("/reason", detail)
-            })?;
-        }
-        let SiteScope::Only(granted) = granted else { return Ok(()) };
-        let has = |sites: &[&SiteId], site: &str| {
-            sites.iter().any(|known| known.as_str().eq_ignore_ascii_case(site))
-        };
-        let granted: Vec<_> = granted.iter().collect();
-        if let Some(SiteScope::Only(visible)) = policy.visible_sites(who, key) {
-            let visible: Vec<_> = visible.iter().collect();
-            if sites.iter().any(|site| !has(&visible, site)) {
-                return Err(Error::NotFound);
+        let site = match &granted {
+            SiteScope::All => sites.first().copied(),
+            SiteScope::Only(granted) => {
+                let has = |known: &BTreeSet<SiteId>, site: &str| {
+                    known.iter().any(|known| known.as_str().eq_ignore_ascii_case(site))
+                };
+                if let Some(SiteScope::Only(visible)) = policy.visible_sites(who, key)
+                    && sites.iter().any(|site| !has(&visible, site))
+                {
+                    return Err(Error::NotFound);
+                }
+                if let Some(other) = sites.iter().find(|site| !has(granted, site)) {
+                    let on = of_batch(format!("site {other} of {}", on()));
+                    return Err(Denied::forbidden(who, action, on).into());
+                }
+                if sites.is_empty() && !(action == Action::Read && place.is_greeting()) {
+                    let on = of_batch(format!("all of {}", on()));
+                    return Err(Denied::forbidden(who, action, on).into());
+                }
+                // As grants spell it.
+                let spelt =
+                    |id: &&SiteId| sites.iter().any(|s| id.as_str().eq_ignore_ascii_case(s));
+                granted.iter().find(spelt).map(SiteId::as_str)
             }
-        }
-        if let Some(other) = sites.iter().find(|site| !has(&granted, site)) {
-            let on = format!("site {other} of {}", on());
-            return Err(Denied::forbidden(who, action, of_batch(on)).into());
-        }
-        if sites.is_empty() && !(action == Action::Read && place.is_greeting()) {
-            return Err(Denied::forbidden(who, action, of_batch(format!("all of {}", on()))).into());
-        }
-        Ok(())
+        };
+        require_reason(ctx, || policy.needs_reason(who, action, key, site)).map_err(|_| {
+            let detail =
+                "this app must say why it acts, which Citrix's own paths cannot carry; use /v1";
+            invalid("/reason", detail)
+        })
     }
 }
 
@@ -263,7 +266,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Error
 
 /// A change in Citrix's words, for the record: its verb, and the path it is made on.
 fn change(customer: &Customer, passage: &Passage) -> Event {
-    let path = passage.target.split('?').next().unwrap_or_default();
+    let path = passage.target.split('?').next().unwrap_or_default().trim_end_matches('/');
     let verb = path.rsplit('/').next().unwrap_or_default();
     let verb = verb.strip_prefix('$').or_else(|| verb.strip_prefix("%24"));
     let action = match verb {
@@ -293,12 +296,13 @@ fn change(customer: &Customer, passage: &Passage) -> Event {
 /// What Citrix's answer says of a change.
 fn judge(result: &Result<Response<Body>, Error>) -> Outcome {
     match result {
-        Ok(answer) if answer.status().is_server_error() => {
-            Outcome::Unknown(ProblemCode::OutcomeUnknown)
-        }
-        Ok(answer) if answer.status().is_client_error() => {
-            Outcome::Failed(ProblemCode::UpstreamError)
-        }
+        Ok(answer) => match answer.status().as_u16() {
+            ..400 => Outcome::Succeeded,
+            // It was not done, nor by a service that does not know it, nor in a frozen site.
+            400..=499 | 501 => Outcome::Failed(ProblemCode::UpstreamError),
+            530 => Outcome::Failed(ProblemCode::SiteHibernated),
+            _ => Outcome::Unknown(ProblemCode::OutcomeUnknown),
+        },
         other => outcome(other),
     }
 }

@@ -73,13 +73,13 @@ async fn the_tutorial_works_from_powershell() {
             }
             let path = format!("/cvadapis/{site}/Machines/{id}/$reboot");
             let answer = shell.post(&path, "application/json", "").await;
-            let status = if answer.status < 400 {
+            let outcome = if answer.status < 400 {
                 "success".to_owned()
             } else {
                 let failure: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
                 format!("failure: {}", failure["ErrorMessage"].as_str().unwrap())
             };
-            said.push(format!("Requesting reboot for {name}... {status}"));
+            said.push(format!("Requesting reboot for {name}... {outcome}"));
         }
         assert_eq!(
             said,

@@ -16,16 +16,16 @@ use crate::support::{Gateway, Reply};
 async fn a_token_that_citrix_has_forgotten_is_replaced_and_the_call_repeated() {
     let gateway = Gateway::demo().await;
     let id = machine(&gateway, "acme", "DEMOLAB%5CKESTREL").await;
-    let patch = async || {
+    let maintain = async || {
         let request = request(&gateway, "PATCH", &format!("/cvad/manage/Machines/{id}"));
         let request = request.header("content-type", "application/json");
         gateway.send(request.body(r#"{"InMaintenanceMode":true}"#)).await
     };
     let revoke = || gateway.sim("PUT", "/_sim/customers/acme", json!({ "revokeTokens": true }));
-    assert_eq!(patch().await.status, 204);
+    assert_eq!(maintain().await.status, 204);
 
     revoke().await;
-    assert_eq!(patch().await.status, 204, "a short body is sent again");
+    assert_eq!(maintain().await.status, 204, "a short body is sent again");
     revoke().await;
     let path = format!("/cvad/manage/Machines/{id}/$start");
     assert_eq!(call(&gateway, "POST", &path).await.status, 200, "so is none");
