@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::CallContext,
-    services::{Aim, Bulk, Paging, SourceReport},
+    services::{Aim, Bulk, Idempotency, KeptAnswer, Paging, SourceReport},
 };
 
 /// Bulk operations: planning, starting, watching and stopping them. Cheap to clone.
@@ -81,6 +81,7 @@ impl Operations {
         ctx: &CallContext,
         request: &OperationRequest,
         key: &Key,
+        answer: impl Fn(&Operation) -> Option<KeptAnswer>,
     ) -> Result<Accepted, Error> {
         if let Some(before) = self.before(ctx, key).await? {
             return Ok(before);
@@ -115,8 +116,10 @@ impl Operations {
             message: request.message.clone(),
         };
         let summary = PlanSummary { newcomers, ..summary };
-        let draft = Draft { order, settings, summary, retry_of: None };
-        self.store(ctx, request.action, request.reason.clone(), draft, items, Some(key)).await
+        let reason = request.reason.clone();
+        let action = request.action;
+        let draft = Draft { action, reason, order, settings, summary, retry_of: None };
+        self.store(ctx, draft, items, Some(key), answer).await
     }
 
     /// Starts an operation of the failed items of another. One that is still at it is given back
@@ -130,6 +133,7 @@ impl Operations {
         id: Uuid,
         reason: Option<String>,
         key: Option<&Key>,
+        answer: impl Fn(&Operation) -> Option<KeptAnswer>,
     ) -> Result<Accepted, Error> {
         let journal = &self.shared.journal;
         if let Some(key) = key
@@ -167,9 +171,16 @@ impl Operations {
         // Time has passed since these were looked at.
         settings.recheck = true;
         let summary = PlanSummary::default();
-        let draft = Draft { order: first.order, settings, summary, retry_of: Some(id) };
         let reason = reason.or(first.reason);
-        self.store(ctx, first.action, reason, draft, targets, key).await
+        let draft = Draft {
+            action: first.action,
+            reason,
+            order: first.order,
+            settings,
+            summary,
+            retry_of: Some(id),
+        };
+        self.store(ctx, draft, targets, key, answer).await
     }
 
     /// The operation, if the caller may see it.
@@ -350,11 +361,10 @@ impl Operations {
     async fn store(
         &self,
         ctx: &CallContext,
-        action: super::BulkAction,
-        reason: Option<String>,
         draft: Draft,
         targets: Vec<Result<Target, Drifted>>,
         key: Option<&Key>,
+        answer: impl Fn(&Operation) -> Option<KeptAnswer>,
     ) -> Result<Accepted, Error> {
         let Shared { journal, clock, wake, .. } = self.shared.as_ref();
         let now = clock.now();
@@ -377,7 +387,7 @@ impl Operations {
             counts.add(item.state, 1);
         }
         let state = counts.state(false, 0);
-        let Draft { order, settings, summary, retry_of } = draft;
+        let Draft { action, reason, order, settings, summary, retry_of } = draft;
         let operation = Operation {
             id: Uuid::now_v7(),
             action,
@@ -398,7 +408,10 @@ impl Operations {
             settle_tries: 0,
             last_event: if state.is_final() { 2 } else { 1 },
         };
-        if !journal.create(&operation, &items, key).await? {
+        // Written together: whoever asks again is answered, whatever happens next.
+        let answer = ctx.reservation.zip(answer(&operation));
+        let answer = answer.map(|(id, answer)| Idempotency::kept(id, &answer));
+        if !journal.create(&operation, &items, key, answer).await? {
             // Somebody else was faster with the same key.
             let before = match key {
                 Some(key) => self.before(ctx, key).await?,
@@ -456,6 +469,8 @@ impl Changes {
 
 /// What an operation is made of, apart from its items.
 struct Draft {
+    action: BulkAction,
+    reason: Option<String>,
     order: Order,
     settings: Settings,
     summary: PlanSummary,

@@ -32,6 +32,7 @@ use crate::{
         Accepted, BulkAction, Counts, Creator, Item, ItemState, Key, Operation, OperationRequest,
         OperationState, Order, Plan, PlanSummary, Settings, Stop, Target,
     },
+    services::{KeptAnswer, KeptHeader},
 };
 
 /// One operation.
@@ -191,7 +192,7 @@ pub(crate) async fn start_operation(
         let detail = "starting an operation needs an Idempotency-Key";
         Problem::new(ProblemCode::IdempotencyKeyRequired, detail)
     })?;
-    accepted(api.operations.start(&ctx, &request, &key).await?)
+    accepted(api.operations.start(&ctx, &request, &key, kept).await?)
 }
 
 /// Lists operations, newest first.
@@ -335,7 +336,7 @@ pub(crate) async fn retry_failed_items(
     let why = kept(body.reason.as_deref())?;
     let id = path.id()?;
     let key = key(&headers, "retry", &(id, &why))?;
-    accepted(api.operations.retry_failed(&ctx, id, why, key.as_ref()).await?)
+    accepted(api.operations.retry_failed(&ctx, id, why, key.as_ref(), kept).await?)
 }
 
 impl OperationPath {
@@ -407,6 +408,19 @@ fn accepted(accepted: Accepted) -> Result<Response, Problem> {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// The answer to a request that comes again.
+fn kept(operation: &Operation) -> Option<KeptAnswer> {
+    let header = |name: HeaderName, value: String| KeptHeader(name.to_string(), value);
+    Some(KeptAnswer {
+        status: StatusCode::ACCEPTED.as_u16(),
+        headers: vec![
+            header(header::CONTENT_TYPE, "application/json; charset=utf-8".to_owned()),
+            header(header::LOCATION, path(operation.id)),
+        ],
+        body: serde_json::to_string(&OperationView::from(operation.clone())).ok()?,
+    })
 }
 
 fn path(id: Uuid) -> String {

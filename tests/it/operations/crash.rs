@@ -69,11 +69,17 @@ impl Lab {
     }
 
     /// Starts an operation; `None` if the gateway did not live to say that it had.
-    async fn begin(&self, replica: &Replica, body: &Value, key: &str) -> Option<String> {
+    async fn begin(&self, replica: &Replica, body: &Value, key: &mut String) -> Option<String> {
         let post = self.client.post(format!("{}/v1/operations", replica.url));
-        let post = post.bearer_auth(self.key.expose()).header("idempotency-key", key);
+        let post = post.bearer_auth(self.key.expose()).header("idempotency-key", key.as_str());
         let post = post.header("content-type", "application/json").body(body.to_string());
         let reply = Reply::read(post.send().await.ok()?).await;
+        if reply.status == 409 {
+            // Another replica may still be planning, as far as anybody knows: nothing was stored.
+            reply.problem(409, "idempotency_in_progress");
+            *key = Uuid::new_v4().to_string();
+            return None;
+        }
         Some(reply.ok(202)["self"].as_str().unwrap().to_owned())
     }
 
@@ -135,7 +141,7 @@ async fn no_kill_makes_anything_happen_twice(store: Store) {
     const MACHINES: usize = 60;
     let lab = Lab::start(MACHINES, &store).await;
     let body = request("reboot", FLOCK, json!({ "maxTargets": MACHINES, "maxConcurrency": 4 }));
-    let key = Uuid::new_v4().to_string();
+    let mut key = Uuid::new_v4().to_string();
     let mut path = None;
     for _ in 0..6 {
         let replica = lab.replica().await;
@@ -144,7 +150,7 @@ async fn no_kill_makes_anything_happen_twice(store: Store) {
         tokio::pin!(dies);
         if path.is_none() {
             tokio::select! {
-                begun = lab.begin(&replica, &body, &key) => path = begun,
+                begun = lab.begin(&replica, &body, &mut key) => path = begun,
                 () = &mut dies => {}
             }
         }
@@ -153,7 +159,10 @@ async fn no_kill_makes_anything_happen_twice(store: Store) {
     }
     let replica = lab.replica().await;
     // What was acknowledged is there; what was not is begun now, or was, once.
-    let again = lab.begin(&replica, &body, &key).await.unwrap();
+    let again = match lab.begin(&replica, &body, &mut key).await {
+        Some(again) => again,
+        None => lab.begin(&replica, &body, &mut key).await.unwrap(),
+    };
     assert!(path.is_none_or(|path| path == again));
     lab.check(&replica, &again, MACHINES).await;
 }
@@ -163,7 +172,7 @@ async fn a_stop_at_the_end_is_resumed_at_the_start(store: Store) {
     let lab = Lab::start(MACHINES, &store).await;
     let body = request("reboot", FLOCK, json!({ "maxTargets": MACHINES, "maxConcurrency": 4 }));
     let replica = lab.replica().await;
-    let path = lab.begin(&replica, &body, "key").await.unwrap();
+    let path = lab.begin(&replica, &body, &mut "key".to_owned()).await.unwrap();
     sleep(Duration::from_millis(300)).await;
     replica.program.terminate().await;
     assert_eq!(replica.program.ended().await.code, Some(0));
@@ -179,7 +188,10 @@ async fn a_window_that_closes_meanwhile_stays_closed_after_a_crash() {
     let lab = Lab::start(30, &store).await;
     let options = json!({ "maxTargets": 30, "maxConcurrency": 1, "notAfter": "2s" });
     let replica = lab.replica().await;
-    let path = lab.begin(&replica, &request("reboot", FLOCK, options), "key").await.unwrap();
+    let path = lab
+        .begin(&replica, &request("reboot", FLOCK, options), &mut "key".to_owned())
+        .await
+        .unwrap();
     replica.program.kill().await;
     sleep(Duration::from_millis(2_100)).await;
     let before = lab.reboots().await.values().sum::<u64>();
@@ -199,7 +211,7 @@ async fn replicas_share_an_operation_and_one_that_stood_still_does_nothing_twice
     let lab = Lab::start(MACHINES, &store).await;
     let body = request("reboot", FLOCK, json!({ "maxTargets": MACHINES, "maxConcurrency": 4 }));
     let (first, second) = (lab.replica().await, lab.replica().await);
-    let path = lab.begin(&first, &body, "key").await.unwrap();
+    let path = lab.begin(&first, &body, &mut "key".to_owned()).await.unwrap();
     let done = |operation: &Value| operation["counts"]["succeeded"].as_u64().unwrap();
     let until = Instant::now() + Duration::from_secs(30);
     while done(&lab.get(&second, &path).await) < 8 {
