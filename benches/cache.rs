@@ -44,7 +44,9 @@ fn memory() {
     });
     let measured = resident().saturating_sub(before) / ENTRIES;
     let accounted = usize::try_from(cache.bytes()).unwrap_or(usize::MAX) / ENTRIES;
-    println!("{ENTRIES} machines of {json} bytes of JSON: {measured} bytes each, accounted {accounted}");
+    println!(
+        "{ENTRIES} machines of {json} bytes of JSON: {measured} bytes each, accounted {accounted}"
+    );
 }
 
 /// A hit, with the clone of the value that every answer makes.

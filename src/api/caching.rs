@@ -22,9 +22,7 @@ pub(super) fn freshness(headers: &HeaderMap) -> Freshness {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
         let limit = match name.trim().to_ascii_lowercase().as_str() {
             "no-cache" | "no-store" => Some(Duration::ZERO),
-            "max-age" => {
-                value.trim().trim_matches('"').parse().ok().map(Duration::from_secs)
-            }
+            "max-age" => value.trim().trim_matches('"').parse().ok().map(Duration::from_secs),
             "only-if-cached" => {
                 only_kept = true;
                 None
@@ -58,9 +56,10 @@ impl Conditions {
     /// Completes the answer to a reading call: how old it is and where it came from, for how long
     /// the caller may keep it, and only that much if the caller has the same already.
     pub(super) async fn complete(self, ctx: &CallContext, response: Response) -> Response {
-        let streams = response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| {
-            !kind.as_bytes().starts_with(b"application/json")
-        });
+        let streams = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_none_or(|kind| !kind.as_bytes().starts_with(b"application/json"));
         if !self.reads || response.status() != StatusCode::OK || streams {
             return response;
         }

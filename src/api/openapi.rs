@@ -359,7 +359,10 @@ fn document_caching(document: &mut Value) {
         let headers = [
             ("ETag", "Changes when the answer does; send it as `If-None-Match`."),
             ("Age", "Seconds since Citrix gave the answer; absent where it was asked just now."),
-            ("Cache-Status", "Where the answer came from (RFC 9211), such as `cwsgate; hit; ttl=3`."),
+            (
+                "Cache-Status",
+                "Where the answer came from (RFC 9211), such as `cwsgate; hit; ttl=3`.",
+            ),
         ];
         for (name, text) in headers {
             found["headers"][name] = json!({ "description": text, "schema": { "type": "string" } });

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        Attention, AttentionKind, DeliveryGroup, Machine, MachineCatalog, Me, Origin, ReadSource, ResourceLocation,
-        ServiceState, Session, Site,
+        Attention, AttentionKind, DeliveryGroup, Machine, MachineCatalog, Me, Origin, ReadSource,
+        ResourceLocation, ServiceState, Session, Site,
     },
     services::{Completeness, CompletenessStatus, Located, SourceReport, SourceStatus},
 };

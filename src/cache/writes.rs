@@ -50,11 +50,7 @@ impl Writes {
     }
 
     /// A write to a site, or to the customer as a whole, begins.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        customer: &Customer,
-        site: Option<&SiteId>,
-    ) -> Writing {
+    pub(super) fn begin(self: &Arc<Self>, customer: &Customer, site: Option<&SiteId>) -> Writing {
         let scope = key::scope(customer, site);
         self.note(&scope);
         Writing { writes: Arc::clone(self), scope }

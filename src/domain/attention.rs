@@ -68,14 +68,22 @@ impl Attention {
                 Some(count) => format!("in maintenance mode, with {count} sessions"),
                 None => "in maintenance mode".to_owned(),
             };
-            let advice = "Take it out of maintenance mode (`clear-maintenance`) if the work on it is done.";
+            let advice =
+                "Take it out of maintenance mode (`clear-maintenance`) if the work on it is done.";
             (AttentionKind::Maintenance, None, detail, advice)
         } else if is(&machine.fault_state, "StuckOnBoot") {
-            let advice = "Restart it with `\"force\": true`; if that does not help, look at its console.";
+            let advice =
+                "Restart it with `\"force\": true`; if that does not help, look at its console.";
             (AttentionKind::Stuck, lost_since, "it hangs while it starts".to_owned(), advice)
         } else if is(&machine.fault_state, "MaxCapacity") {
-            let advice = "Start more machines of the delivery group, or end sessions that nobody uses.";
-            (AttentionKind::Faulted, None, "it takes no more sessions (MaxCapacity)".to_owned(), advice)
+            let advice =
+                "Start more machines of the delivery group, or end sessions that nobody uses.";
+            (
+                AttentionKind::Faulted,
+                None,
+                "it takes no more sessions (MaxCapacity)".to_owned(),
+                advice,
+            )
         } else if faulted {
             let advice = "Look at its host: the machine does not start, or is not there.";
             (AttentionKind::Faulted, lost_since, format!("Citrix reports {fault}"), advice)
@@ -85,10 +93,12 @@ impl Attention {
                 Some(reason) => format!("it has lost Citrix ({reason})"),
                 None => "it has lost Citrix".to_owned(),
             };
-            let advice = "Restart it if nobody uses it; if it stays lost, look at its agent and network.";
+            let advice =
+                "Restart it if nobody uses it; if it stays lost, look at its agent and network.";
             (AttentionKind::Unregistered, lost_since, detail, advice)
         } else if is(&machine.power_state, "Unknown") {
-            let advice = "Look at its host or the hosting connection: Citrix cannot see the machine.";
+            let advice =
+                "Look at its host or the hosting connection: Citrix cannot see the machine.";
             let detail = "Citrix does not know whether it is on".to_owned();
             (AttentionKind::Faulted, None, detail, advice)
         } else {
@@ -111,9 +121,7 @@ impl Attention {
     pub fn of_session(session: &Session, now: Timestamp, at_least: Duration) -> Option<Self> {
         let gone = session.disconnected_for(now).filter(|gone| *gone >= at_least)?;
         let user = session.user.as_ref();
-        let name = user.and_then(|user| {
-            user.principal_name.clone().or_else(|| user.name.clone())
-        });
+        let name = user.and_then(|user| user.principal_name.clone().or_else(|| user.name.clone()));
         Some(Self {
             kind: AttentionKind::StaleSession,
             id: session.id.clone(),

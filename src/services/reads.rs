@@ -180,10 +180,8 @@ impl Core {
         let key = Key::new(customer, Some(site), Class::DeliveryGroups, "one", &[id.as_str()]);
         let of = (Arc::clone(customer), site.clone(), id.clone());
         self.read(ctx, &key, of, |core, ctx, (customer, site, id)| {
-            async move {
-                Ok(core.upstream.daas.delivery_group(&ctx, &customer, &site, &id).await?)
-            }
-            .boxed()
+            async move { Ok(core.upstream.daas.delivery_group(&ctx, &customer, &site, &id).await?) }
+                .boxed()
         })
         .await
     }

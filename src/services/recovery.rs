@@ -257,11 +257,8 @@ impl Run {
             self.skip(RecoveryAction::Restart, reason);
             return false;
         }
-        let request = PowerRequest {
-            action: PowerAction::Reboot,
-            force: false,
-            if_in_use: IfInUse::Proceed,
-        };
+        let request =
+            PowerRequest { action: PowerAction::Reboot, force: false, if_in_use: IfInUse::Proceed };
         let result = parts.machines.power(ctx, customer, site, &id, request).await;
         let taken = result.is_ok();
         self.steps.push(clock.step(RecoveryAction::Restart, result.err()));
@@ -291,9 +288,8 @@ fn reason_to_keep(machine: &Machine) -> Option<&'static str> {
         state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case(word))
     };
     let actions = machine.supported_power_actions.as_deref().unwrap_or_default();
-    let restarts = |action: &String| {
-        ["Restart", "Reset"].iter().any(|word| action.eq_ignore_ascii_case(word))
-    };
+    let restarts =
+        |action: &String| ["Restart", "Reset"].iter().any(|word| action.eq_ignore_ascii_case(word));
     if !is(&machine.session_support, "SingleSession") {
         Some("other users may be on this machine")
     } else if is(&machine.machine_type, "Physical") || !actions.iter().any(restarts) {

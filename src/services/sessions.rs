@@ -186,9 +186,8 @@ impl SessionFilter {
                     || machine.name.as_deref().is_some_and(|n| n.to_lowercase().contains(&wanted))
             })
         };
-        let long_gone = |at_least: Duration| {
-            session.disconnected_for(now).is_some_and(|gone| gone >= at_least)
-        };
+        let long_gone =
+            |at_least: Duration| session.disconnected_for(now).is_some_and(|gone| gone >= at_least);
         self.user
             .as_deref()
             .is_none_or(|part| session.user.as_ref().is_some_and(|user| user.matches(part)))

@@ -141,7 +141,11 @@ impl Metrics {
             fanout_sources.clone(),
         );
         let cache_reads = Family::default();
-        registry.register("cwsgate_cache_reads", "Reads by where they came from", cache_reads.clone());
+        registry.register(
+            "cwsgate_cache_reads",
+            "Reads by where they came from",
+            cache_reads.clone(),
+        );
         let cache_evictions = Counter::default();
         registry.register(
             "cwsgate_cache_evictions",

@@ -39,7 +39,8 @@ async fn everything_that_is_the_matter_is_listed_with_what_to_do() {
     assert_eq!(farid["detail"], "disconnected for 61 h");
     let session = gateway.get(farid["self"].as_str().unwrap()).await.ok(200);
     assert_eq!(session["state"], "Disconnected");
-    let customers: BTreeSet<_> = items.iter().map(|item| item["customer"].as_str().unwrap()).collect();
+    let customers: BTreeSet<_> =
+        items.iter().map(|item| item["customer"].as_str().unwrap()).collect();
     assert_eq!(customers, BTreeSet::from(["acme", "contoso", "globex"]));
 }
 
@@ -49,7 +50,8 @@ async fn it_can_be_narrowed_to_kinds_customers_and_longer_absences() {
     let kinds = async |query: &str| {
         let reply = gateway.get(&format!("{ALL}&{query}")).await;
         reply.ok(200);
-        let kinds: BTreeSet<_> = reply.of_items("kind").iter().map(|k| k.as_str().unwrap().to_owned()).collect();
+        let kinds: BTreeSet<_> =
+            reply.of_items("kind").iter().map(|k| k.as_str().unwrap().to_owned()).collect();
         kinds
     };
     let some = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<BTreeSet<_>>();
@@ -63,7 +65,7 @@ async fn it_can_be_narrowed_to_kinds_customers_and_longer_absences() {
         assert_eq!(reply.status, 400, "{wrong}: {}", reply.text);
     }
     // Nobody is asked for sessions who does not want any, nor for machines.
-    let listed = |list: &'static str| async {
+    let listed = async |list: &str| {
         let asked = gateway.asked("service=daas&method=GET").await;
         asked.iter().filter(|call| call["path"].as_str().unwrap().ends_with(list)).count()
     };
@@ -122,6 +124,7 @@ async fn it_is_read_from_the_same_lists_as_everything_else() {
     let body = gateway.get(ALL).await.ok(200);
 
     assert_eq!(gateway.total_asked().await, asked);
-    let caches: Vec<&Value> = body["sources"].as_array().unwrap().iter().map(|s| &s["cache"]).collect();
+    let caches: Vec<&Value> =
+        body["sources"].as_array().unwrap().iter().map(|s| &s["cache"]).collect();
     assert_eq!(caches, [&json!("hit"), &json!("hit"), &json!("hit")]);
 }

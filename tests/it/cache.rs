@@ -93,7 +93,10 @@ async fn reading_goes_on_while_a_region_is_down_and_says_that_it_is_stale() {
     assert_eq!(body["completeness"]["status"], "complete");
     assert_eq!(body["completeness"]["stale"], 1);
     assert_eq!(body["completeness"]["ok"], 2);
-    assert_eq!(reply.header("cwsgate-completeness"), "complete; ok=2; stale=1; failed=0; skipped=0");
+    assert_eq!(
+        reply.header("cwsgate-completeness"),
+        "complete; ok=2; stale=1; failed=0; skipped=0"
+    );
     let sources = body["sources"].as_array().unwrap();
     let eu = sources.iter().find(|source| source["customer"] == "contoso").unwrap();
     assert_eq!((&eu["status"], &eu["cache"]), (&json!("stale"), &json!("stale")));
@@ -143,13 +146,14 @@ async fn our_own_change_is_seen_at_once() {
 
 #[tokio::test]
 async fn apps_share_what_was_read_and_never_what_they_may_see() {
-    let (builder, desk) = Gateway::builder()
-        .caching()
-        .app("desk", r#"{ actions = ["read"], customers = ["acme"] }"#);
+    let (builder, desk) =
+        Gateway::builder().caching().app("desk", r#"{ actions = ["read"], customers = ["acme"] }"#);
     let (builder, power) = builder.app("power", r#"{ actions = ["power"], customers = ["acme"] }"#);
-    let (builder, other) = builder.app("other", r#"{ actions = ["read"], customers = ["globex"] }"#);
+    let (builder, other) =
+        builder.app("other", r#"{ actions = ["read"], customers = ["globex"] }"#);
     let gateway = builder.start().await;
-    let get = async |key, path: &str| gateway.send(gateway.request_as(key, Method::GET, path)).await;
+    let get =
+        async |key, path: &str| gateway.send(gateway.request_as(key, Method::GET, path)).await;
     gateway.get(MACHINES).await.ok(200);
     gateway.get("/v1/machines?pageSize=1000").await.ok(200);
 
@@ -181,7 +185,10 @@ async fn a_power_action_looks_at_the_machine_and_not_at_what_is_kept() {
     // `-` for the site is a name, and who acts on a name wants it looked up now.
     assert_eq!(asked(&gateway, "/me").await, resolved + 1);
     let by_id = gateway.get(KESTREL).await.ok(200)["self"].as_str().unwrap().to_owned();
-    gateway.post(&format!("{by_id}/actions/reboot"), Value::Null).await.problem(409, "machine_in_use");
+    gateway
+        .post(&format!("{by_id}/actions/reboot"), Value::Null)
+        .await
+        .problem(409, "machine_in_use");
     assert_eq!(asked(&gateway, "/me").await, resolved + 1);
 }
 
@@ -221,7 +228,8 @@ async fn the_tag_changes_with_the_answer_and_not_with_the_time() {
         assert_ne!(tag(path).await, before, "{path}");
     }
     // A source that fails is another answer, even with the same items.
-    let sessions = "/v1/customers/-/sites/-/machine-catalogs?customer=acme&customer=contoso&fields=id";
+    let sessions =
+        "/v1/customers/-/sites/-/machine-catalogs?customer=acme&customer=contoso&fields=id";
     let whole = tag(sessions).await;
     gateway.stop_region("eu").await;
     assert_ne!(tag(sessions).await, whole);
@@ -265,7 +273,12 @@ async fn a_list_of_kept_answers_names_the_sources_that_are_not_kept() {
     let body = reply.ok(200);
     assert_eq!(body["completeness"]["ok"], 1);
     assert_eq!(body["completeness"]["failed"], 2);
-    let codes: Vec<_> = body["sources"].as_array().unwrap().iter().map(|source| &source["problem"]["code"]).collect();
+    let codes: Vec<_> = body["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|source| &source["problem"]["code"])
+        .collect();
     assert_eq!(codes, [&Value::Null, &json!("not_cached"), &json!("not_cached")]);
     let some = gateway.get(path).await;
     some.ok(200);
@@ -276,8 +289,8 @@ async fn a_list_of_kept_answers_names_the_sources_that_are_not_kept() {
 #[tokio::test]
 async fn what_is_kept_stays_within_its_room_and_is_counted() {
     let room = 96 * 1024;
-    let settings = format!("[cache]\nmax_bytes = {room}");
-    let gateway = Gateway::builder().caching().settings(&settings).start().await;
+    let settings = "[cache]\nmax_bytes = \"96 KiB\"";
+    let gateway = Gateway::builder().caching().settings(settings).start().await;
     for size in 1..=20 {
         gateway.get(&format!("/v1/machines?pageSize={size}")).await.ok(200);
     }

@@ -257,7 +257,9 @@ impl From<SessionParams> for SessionFilter {
 }
 
 /// A span of time such as `24h` or `1h 30m`.
-pub(super) fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn span<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse::<SignedDuration>()
         .ok()

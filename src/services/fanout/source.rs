@@ -60,7 +60,8 @@ impl<T: Clone + Send + Sync + 'static> Source<T> {
             Err(error) => return vec![self.failed(&account, &ask.customer, began, error)],
         };
         let visible = self.core.policy.visible_sites(&self.ctx.principal, account.key());
-        let meant = matching(&sites.items, &scope.site, &visible.unwrap_or_else(|| ask.granted.clone()));
+        let meant =
+            matching(&sites.items, &scope.site, &visible.unwrap_or_else(|| ask.granted.clone()));
         if meant.is_empty() && scope.site != Wildcard::All {
             return vec![self.failed(&account, &ask.customer, began, Error::NotFound)];
         }
