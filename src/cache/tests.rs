@@ -295,6 +295,16 @@ async fn what_was_read_before_a_write_is_not_used_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn writes_beyond_number_end_everything_that_was_read_before_them() {
+    let (cache, upstream) = (cache(), Upstream::default());
+    read(&cache, &call(), Class::Machines, &upstream).await;
+    for number in 0..20_001 {
+        drop(cache.writing(&customer(&format!("c{number}")), None));
+    }
+    assert_eq!(read(&cache, &call(), Class::Machines, &upstream).await.0, "answer 2");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_read_that_began_before_a_write_is_neither_joined_nor_kept_after_it() {
     let (cache, upstream) = (cache(), Upstream::slow());
     let early = {

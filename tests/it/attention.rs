@@ -65,7 +65,7 @@ async fn it_can_be_narrowed_to_kinds_customers_and_longer_absences() {
         assert_eq!(reply.status, 400, "{wrong}: {}", reply.text);
     }
     // Nobody is asked for sessions who does not want any, nor for machines.
-    let listed = async |list: &'static str| {
+    let listed = async |list: &str| {
         let asked = gateway.asked("service=daas&method=GET").await;
         asked.iter().filter(|call| call["path"].as_str().unwrap().ends_with(list)).count()
     };

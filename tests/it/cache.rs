@@ -289,8 +289,8 @@ async fn a_list_of_kept_answers_names_the_sources_that_are_not_kept() {
 #[tokio::test]
 async fn what_is_kept_stays_within_its_room_and_is_counted() {
     let room = 96 * 1024;
-    let settings = format!("[cache]\nmax_bytes = {room}");
-    let gateway = Gateway::builder().caching().settings(&settings).start().await;
+    let settings = "[cache]\nmax_bytes = \"96 KiB\"";
+    let gateway = Gateway::builder().caching().settings(settings).start().await;
     for size in 1..=20 {
         gateway.get(&format!("/v1/machines?pageSize={size}")).await.ok(200);
     }

@@ -31,6 +31,9 @@ async fn session_on(gateway: &Gateway, machine: &str) -> String {
 async fn recover(gateway: &Gateway, session: &str, body: Value) -> Reply {
     let request = gateway.request(Method::POST, &format!("{session}/actions/recover"));
     let request = request.header("cwsgate-deadline-ms", "6000");
+    if body.is_null() {
+        return gateway.send(request).await;
+    }
     gateway.send(request.header("content-type", "application/json").body(body.to_string())).await
 }
 
