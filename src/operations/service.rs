@@ -327,7 +327,7 @@ impl Operations {
         aims: &[Aim],
     ) -> Result<(), Error> {
         let mut ctx = ctx.clone();
-        ctx.reason = reason.map(Arc::from);
+        ctx.reason = reason.filter(|reason| !reason.trim().is_empty()).map(Arc::from);
         Ok(self.bulk.check_reason(&ctx, action.needs(), aims)?)
     }
 

@@ -14,6 +14,7 @@ mod cli;
 mod clients;
 mod db;
 mod docs;
+mod durability;
 mod dropin;
 mod edge;
 mod errors;

@@ -144,7 +144,7 @@ async fn the_secret_is_made_once_for_its_owner_alone_and_outlives_a_restart() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_written_is_explained() {
+async fn a_database_that_cannot_be_made_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let (_, hash) = new_key().await;
     let text = format!("{LISTENERS}[database]\nurl = \"sqlite:missing/state.db\"\n{}", app(&hash));
@@ -153,8 +153,8 @@ async fn a_secret_that_cannot_be_written_is_explained() {
     let ended = run(&["serve", "--config", &config, "--output", "json"]).await;
 
     assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""));
-    assert!(ended.errors.contains("missing/state.secret"), "{}", ended.errors);
-    assert!(ended.errors.contains("set server.secret"), "{}", ended.errors);
+    assert!(ended.errors.contains("missing/state.db"), "{}", ended.errors);
+    assert!(ended.errors.contains("database.url must name a file"), "{}", ended.errors);
 }
 
 #[tokio::test]

@@ -98,6 +98,8 @@ struct Call {
     first: Option<&'static str>,
     /// What to read before, so that there is something to see.
     before: Option<&'static str>,
+    /// What to do before, so that there is something to see.
+    done: Option<&'static str>,
     /// Signs a user in to a store first.
     user: bool,
     /// An operation that is started first and has ended: `{}` stands for its id.
@@ -116,6 +118,9 @@ impl Call {
         let gateway = builder.start().await;
         if let Some(path) = self.before {
             gateway.get(path).await.ok(200);
+        }
+        if let Some(path) = self.done {
+            gateway.post(path, json!({ "reason": "CHG-1234" })).await.ok(200);
         }
         let mut path = self.path.clone();
         if let Some(body) = &self.operation {
@@ -167,6 +172,7 @@ fn calls() -> Vec<(&'static str, Call)> {
         body: Value::Null,
         first: None,
         before: None,
+        done: None,
         user: false,
         operation: None,
         quick: false,
@@ -282,6 +288,13 @@ fn calls() -> Vec<(&'static str, Call)> {
             "recover_session",
             Call { quick: true, ..session_act("recover", json!({ "allowRestart": true })) },
         ),
+        (
+            "list_audit_entries",
+            Call {
+                done: Some("/v1/customers/acme/sites/-/machines/KESTREL/actions/reboot"),
+                ..get("/v1/audit?machine=KESTREL")
+            },
+        ),
         ("list_stores", get("/v1/stores")),
         ("list_store_resources", Call { user: true, ..get("/v1/stores/portal/resources") }),
         ("show_store_resource", offered("")),
@@ -360,7 +373,11 @@ fn settle(value: &mut Value) {
         }
         Value::Array(values) => values.iter_mut().for_each(settle),
         Value::String(text) => {
-            if text.parse::<jiff::Timestamp>().is_ok() {
+            let id = text.parse::<uuid::Uuid>();
+            if id.is_ok_and(|id| id.get_version_num() == 7) {
+                // Made here, just now; Citrix's are the same every time.
+                "019ceb4a-7c48-7c1e-9a54-2f6d3b8e1c07".clone_into(text);
+            } else if text.parse::<jiff::Timestamp>().is_ok() {
                 "2026-03-14T09:26:53Z".clone_into(text);
             } else if let Ok(mut url) = text.parse::<url::Url>()
                 && url.port().is_some()
