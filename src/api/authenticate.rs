@@ -50,7 +50,7 @@ pub(crate) async fn authenticate(
     }
     let app = KnownApp(ctx.principal.app.clone());
     let counted = api.quotas.request(&app.0);
-    let standing = counted.map_or_else(|exceeded| Some(exceeded.standing), |standing| standing);
+    let standing = counted.unwrap_or_else(|exceeded| Some(exceeded.standing));
     let mut response = match counted {
         Ok(_) => {
             head.extensions.insert(deadline);

@@ -39,6 +39,14 @@ pub(super) struct Transport {
     pub(super) max_body_bytes: usize,
 }
 
+/// One call on its way.
+struct Sending<'a> {
+    customer: &'a Customer,
+    call: &'a Call,
+    url: Url,
+    origin: Origin,
+}
+
 impl Transport {
     /// Sends `call` for a customer and reads the answer, all before the context's deadline, the
     /// time in the queue included. A 2xx comes back as it is; everything else is an error.
@@ -123,35 +131,35 @@ impl Transport {
         if ctx.remaining().is_zero() {
             return Err(origin.error(ErrorKind::DeadlineExceeded));
         }
+        let sending = Sending { customer, call, url, origin };
+        let origin = &sending.origin;
         let lease = self.tokens.acquire(customer, ctx.deadline).await;
-        let lease = lease.map_err(|refusal| no_token(&origin, refusal))?;
-        let answer = self.exchange(ctx, customer, call, &url, &origin, &lease, seen).await?;
+        let lease = lease.map_err(|refusal| no_token(origin, refusal))?;
+        let answer = self.exchange(ctx, &sending, &lease, seen).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
-            return self.settle(ctx, call, origin, answer);
+            return self.settle(ctx, call, sending.origin, answer);
         }
         let newer = match lease.replace(ctx.deadline).await {
             Ok(newer) => newer,
-            Err(Refusal::Rejected) => return Err(self.rejected(ctx, &origin, answer)),
-            Err(refusal) => return Err(no_token(&origin, refusal)),
+            Err(Refusal::Rejected) => return Err(self.rejected(ctx, origin, answer)),
+            Err(refusal) => return Err(no_token(origin, refusal)),
         };
-        let answer = self.exchange(ctx, customer, call, &url, &origin, &newer, seen).await?;
+        let answer = self.exchange(ctx, &sending, &newer, seen).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             newer.rejected();
-            return Err(self.rejected(ctx, &origin, answer));
+            return Err(self.rejected(ctx, origin, answer));
         }
-        self.settle(ctx, call, origin, answer)
+        self.settle(ctx, call, sending.origin, answer)
     }
 
     async fn exchange(
         &self,
         ctx: &CallContext,
-        customer: &Customer,
-        call: &Call,
-        url: &Url,
-        origin: &Origin,
+        sending: &Sending<'_>,
         lease: &Lease,
         seen: &mut Outcome,
     ) -> Result<Answer, Error> {
+        let Sending { customer, call, url, origin } = sending;
         if ctx.remaining().is_zero() {
             return Err(origin.error(ErrorKind::DeadlineExceeded));
         }

@@ -35,10 +35,8 @@ impl Cooldown {
 mod tests {
     use super::*;
 
-    const SETTINGS: CooldownSettings = CooldownSettings {
-        without_hint: Duration::from_secs(30),
-        longest: Duration::from_secs(300),
-    };
+    const SETTINGS: CooldownSettings =
+        CooldownSettings { without_hint: Duration::from_secs(30), longest: Duration::from_mins(5) };
 
     async fn after(seconds: u64) {
         tokio::time::advance(Duration::from_secs(seconds)).await;
@@ -60,7 +58,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_later_and_shorter_hint_shortens_nothing() {
         let cooldown = Cooldown::default();
-        cooldown.begin(Some(Duration::from_secs(60)), &SETTINGS);
+        cooldown.begin(Some(Duration::from_mins(1)), &SETTINGS);
         after(10).await;
         let left = cooldown.begin(Some(Duration::from_secs(1)), &SETTINGS);
         assert_eq!(left, Duration::from_secs(50));

@@ -150,7 +150,10 @@ impl Outcome {
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Owner { place, customer } = &self.lane.owner;
-        f.debug_struct("Permit").field("place", place).field("customer", customer).finish()
+        f.debug_struct("Permit")
+            .field("place", place)
+            .field("customer", customer)
+            .finish_non_exhaustive()
     }
 }
 

@@ -40,15 +40,19 @@ async fn refusal(guard: &Guard, name: &str) -> ErrorKind {
     enter(guard, name).await.unwrap_err().kind
 }
 
-fn seconds(count: u64) -> Option<Duration> {
-    Some(Duration::from_secs(count))
+fn limited(seconds: u64) -> ErrorKind {
+    ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(seconds)) }
+}
+
+fn open(seconds: u64) -> ErrorKind {
+    ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(seconds)) }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_429_cools_one_customer_down_for_everybody_and_nobody_else() {
     let guard = guard();
     enter(&guard, "acme").await.unwrap().done(answered(429));
-    assert_eq!(refusal(&guard, "acme").await, ErrorKind::RateLimited { retry_after: seconds(30) });
+    assert_eq!(refusal(&guard, "acme").await, limited(30));
     drop(enter(&guard, "globex").await.unwrap());
     let other = guard.enter(&context(), &customer("acme"), Service::Core, "test", true).await;
     drop(other.unwrap());
@@ -58,9 +62,9 @@ async fn a_429_cools_one_customer_down_for_everybody_and_nobody_else() {
     assert_eq!(cooling[0].service, Service::Daas);
 
     pass(30).await;
-    let hint = Outcome::Answered { status: 429, retry_after: seconds(7) };
+    let hint = Outcome::Answered { status: 429, retry_after: Some(Duration::from_secs(7)) };
     enter(&guard, "acme").await.unwrap().done(hint);
-    assert_eq!(refusal(&guard, "acme").await, ErrorKind::RateLimited { retry_after: seconds(7) });
+    assert_eq!(refusal(&guard, "acme").await, limited(7));
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,8 +74,7 @@ async fn failures_of_the_service_open_the_breaker_and_nothing_else_does() {
     {
         let guard = guard();
         calls(&guard, "acme", outcome, 5).await;
-        let open = ErrorKind::Unavailable { retry_after: seconds(5) };
-        assert_eq!(refusal(&guard, "acme").await, open, "{outcome:?}");
+        assert_eq!(refusal(&guard, "acme").await, open(5), "{outcome:?}");
         drop(enter(&guard, "globex").await.unwrap());
     }
     for outcome in [200, 400, 401, 403, 404, 409, 501, 530].map(answered) {
@@ -96,8 +99,7 @@ async fn silence_counts_only_when_the_service_had_time_to_speak() {
         pass(6).await;
         permit.done(Outcome::TimedOut);
     }
-    let open = ErrorKind::Unavailable { retry_after: seconds(5) };
-    assert_eq!(refusal(&guard, "acme").await, open);
+    assert_eq!(refusal(&guard, "acme").await, open(5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,7 +109,7 @@ async fn a_probe_is_given_back_when_the_caller_goes_away() {
     pass(5).await;
     drop(enter(&guard, "acme").await.unwrap());
     let probe = enter(&guard, "acme").await.unwrap();
-    assert_eq!(refusal(&guard, "acme").await, ErrorKind::Unavailable { retry_after: seconds(1) });
+    assert_eq!(refusal(&guard, "acme").await, open(1));
     probe.done(answered(200));
     drop(enter(&guard, "acme").await.unwrap());
 }
@@ -119,8 +121,7 @@ async fn three_failing_customers_shut_the_region_for_the_others_too() {
         enter(&guard, "healthy").await.unwrap().done(answered(200));
         calls(&guard, name, answered(502), 5).await;
     }
-    let open = ErrorKind::Unavailable { retry_after: seconds(5) };
-    assert_eq!(refusal(&guard, "healthy").await, open);
+    assert_eq!(refusal(&guard, "healthy").await, open(5));
     let regional = |guard: &Guard| {
         let all = guard.breakers();
         all.into_iter().find(|breaker| breaker.scope == BreakerScope::Region).unwrap().state
@@ -167,7 +168,7 @@ async fn a_cooldown_that_begins_while_a_call_waits_is_not_run_into() {
     pass(1).await;
     permits.pop().unwrap().done(answered(429));
     let kind = waiting.await.unwrap();
-    assert_eq!(kind, ErrorKind::RateLimited { retry_after: seconds(30) });
+    assert_eq!(kind, limited(30));
 }
 
 #[tokio::test(start_paused = true)]
