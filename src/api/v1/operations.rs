@@ -182,7 +182,7 @@ pub(crate) async fn start_operation(
     headers: HeaderMap,
     Json(mut request): Json<OperationRequest>,
 ) -> Result<Response, Problem> {
-    request.reason = kept(request.reason.as_deref())?;
+    request.reason = checked(request.reason.as_deref())?;
     if request.dry_run {
         let (plan, settings) = api.operations.plan(&ctx, &request).await?;
         let view = PlanAnswerView { plan: PlanView::of(plan, &settings) };
@@ -333,7 +333,7 @@ pub(crate) async fn retry_failed_items(
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    let why = kept(body.reason.as_deref())?;
+    let why = checked(body.reason.as_deref())?;
     let id = path.id()?;
     let key = key(&headers, "retry", &(id, &why))?;
     accepted(api.operations.retry_failed(&ctx, id, why, key.as_ref(), kept).await?)
@@ -444,7 +444,7 @@ fn key(headers: &HeaderMap, kind: &str, request: &impl Serialize) -> Result<Opti
 }
 
 /// A reason as operations keep it.
-fn kept(text: Option<&str>) -> Result<Option<String>, Problem> {
+fn checked(text: Option<&str>) -> Result<Option<String>, Problem> {
     Ok(reason(text)?.as_deref().map(ToOwned::to_owned))
 }
 
