@@ -97,6 +97,13 @@ async fn a_store_that_is_down_is_unavailable_and_comes_back() {
     gateway.get("/v1/customers/acme/sites").await.ok(200);
 
     gateway.sim("PUT", "/_sim/regions/storefront", json!({ "state": "up" })).await;
+    // It is left alone for a moment before somebody finds it well.
+    let found_well = async {
+        while gateway.get(&desktop.path).await.status != 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), found_well).await.unwrap();
     desktop.power_off(&gateway).await.ok(200);
     assert_eq!(desktop.posts(&gateway).await, (1, 1));
 }
