@@ -217,6 +217,7 @@ impl<F> List<F> {
     }
 
     /// Answers with items that the gateway knows without asking anybody.
+    #[expect(clippy::needless_pass_by_value, reason = "a list is given away by answering it")]
     pub(crate) fn answer_known<V>(
         self,
         items: Vec<V>,
