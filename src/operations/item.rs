@@ -153,10 +153,10 @@ impl ItemRun {
                 _ => None,
             };
             let mismatches = filter.session_mismatches(&session, machine.as_ref(), clock.now());
-            return Ok(match mismatches.is_empty() {
-                true => Ok(None),
-                false => Err(LeftAlone::not_wanted(&mismatches)),
-            });
+            if mismatches.is_empty() {
+                return Ok(Ok(None));
+            }
+            return Ok(Err(LeftAlone::not_wanted(&mismatches)));
         }
         let machine = bulk.machine(ctx, action.needs(), aim).await?;
         let verdict = check_machine(action, &filter, &operation.settings.include, &machine);

@@ -230,10 +230,8 @@ impl Counts {
     /// their place until they are seen back.
     pub fn state(&self, cancel_requested: bool, verifying: u32) -> OperationState {
         if self.queued > 0 || self.dispatched > 0 || verifying > 0 {
-            return match cancel_requested {
-                true => OperationState::Cancelling,
-                false => OperationState::Running,
-            };
+            let cancelling = OperationState::Cancelling;
+            return if cancel_requested { cancelling } else { OperationState::Running };
         }
         if cancel_requested && self.cancelled > 0 {
             return OperationState::Cancelled;

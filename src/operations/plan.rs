@@ -68,10 +68,8 @@ impl Plan {
         let excluded = if exclude.is_empty() {
             HashSet::new()
         } else {
-            let subject = match action.is_about_sessions() {
-                true => Subject::Sessions,
-                false => Subject::Machines,
-            };
+            let sessions = action.is_about_sessions();
+            let subject = if sessions { Subject::Sessions } else { Subject::Machines };
             let survey = self::survey(bulk, ctx, action, (&exclude, "exclude"), subject).await?;
             if any_failed(&survey.sources) {
                 return Err(Error::PlanIncomplete { sources: survey.sources });

@@ -335,10 +335,8 @@ impl Operations {
         let app = ctx.principal.app.as_str();
         let found = self.shared.journal.by_key(app, &key.key).await?;
         Ok(found.map(|(operation, fingerprint)| {
-            match fingerprint.as_deref() == Some(key.fingerprint.as_str()) {
-                true => Accepted::Again(operation),
-                false => Accepted::KeyReused,
-            }
+            let same = fingerprint.as_deref() == Some(key.fingerprint.as_str());
+            if same { Accepted::Again(operation) } else { Accepted::KeyReused }
         }))
     }
 
