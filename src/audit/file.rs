@@ -1,4 +1,7 @@
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use tokio::{
     fs::{File, OpenOptions},
@@ -51,7 +54,7 @@ async fn write(path: PathBuf, mut waiting: mpsc::Receiver<String>) {
     }
 }
 
-async fn append(path: &PathBuf, open: &mut Option<File>, lines: &str) -> io::Result<()> {
+async fn append(path: &Path, open: &mut Option<File>, lines: &str) -> io::Result<()> {
     let mut file = match open.take() {
         Some(file) if still_there(path, &file).await => file,
         _ => {
@@ -69,7 +72,7 @@ async fn append(path: &PathBuf, open: &mut Option<File>, lines: &str) -> io::Res
 }
 
 /// Whether the path still leads to the open file.
-async fn still_there(path: &PathBuf, file: &File) -> bool {
+async fn still_there(path: &Path, file: &File) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;

@@ -116,7 +116,10 @@ async fn entries_survive_a_restart_and_those_left_open_say_unknown(store: Store)
     // What a process leaves behind that dies between the two steps.
     let db = store.open().await;
     let open = "UPDATE audit SET outcome = NULL, code = NULL, ended = NULL, id = $1";
-    let old = format!("0180{}", &first_entries[0]["id"].as_str().unwrap()[4..]);
+    // Longer ago than any call lasts; the id begins with the time.
+    let then = jiff::Timestamp::now().as_millisecond() - 3 * 3_600_000;
+    let id = first_entries[0]["id"].as_str().unwrap();
+    let old = format!("{:08x}-{:04x}{}", then >> 16, then & 0xffff, &id[13..]);
     db.write(vec![cwsgate::db::query(open).bind(old)]).await.unwrap();
     db.close().await;
     drop(db);

@@ -39,7 +39,8 @@ impl Setup {
     /// Starts the program; no file of it may grow beyond so many KiB.
     async fn start(&self, limit: &str) -> (Program, String) {
         // Without the signal, a write beyond the limit fails as on a broken disk.
-        let script = "trap '' XFSZ; ulimit -f \"$3\"; exec \"$1\" serve --config \"$2\" --output json";
+        let script =
+            "trap '' XFSZ; ulimit -f \"$3\"; exec \"$1\" serve --config \"$2\" --output json";
         let program = env!("CARGO_BIN_EXE_cwsgate");
         let mut program = Program::start_command(bash(script, &[program, &self.config, limit]));
         let url = program.json().await["gateway"].as_str().unwrap().to_owned();
@@ -62,10 +63,11 @@ impl Setup {
 #[tokio::test]
 async fn a_disk_that_takes_no_more_stops_changes_and_loses_nothing() {
     let setup = Setup::new().await;
-    let (program, url) = setup.start("400").await;
+    let (program, url) = setup.start("2000").await;
     let mut done = 0;
     let refused = loop {
-        let reply = setup.post(&url, &format!("k{done}"), json!({ "reason": "x".repeat(900) })).await;
+        let reply =
+            setup.post(&url, &format!("k{done}"), json!({ "reason": "x".repeat(900) })).await;
         if reply.status != 200 {
             break reply;
         }
@@ -87,7 +89,8 @@ async fn a_disk_that_takes_no_more_stops_changes_and_loses_nothing() {
     let entries = setup.get(&url, "/v1/audit?pageSize=1000").await;
     let recorded = entries.of_items("action").len();
     assert!(recorded >= done, "{recorded} of {done} are recorded");
-    let (_, asked) = setup.simulator.control("GET", "/_sim/requests?method=PATCH&limit=5000", Value::Null).await;
+    let (_, asked) =
+        setup.simulator.control("GET", "/_sim/requests?method=PATCH&limit=5000", Value::Null).await;
     let sent = asked["requests"].as_array().unwrap().len();
     assert!(sent <= recorded, "{sent} were sent and {recorded} recorded");
     setup.post(&url, "afterwards", json!({})).await.ok(200);
@@ -102,7 +105,8 @@ async fn no_secret_is_in_the_database() {
     setup.post(&url, "k", json!({ "reason": "CHG-1" })).await.ok(200);
     let resources = setup.get(&url, "/v1/stores/hq/resources").await.of_items("self");
     let path = format!("{url}{}/actions/power-off", resources[0].as_str().unwrap());
-    let off = setup.client.post(path).bearer_auth(setup.key.expose()).header("idempotency-key", "o");
+    let off =
+        setup.client.post(path).bearer_auth(setup.key.expose()).header("idempotency-key", "o");
     off.send().await.unwrap();
     // What a crash leaves, write-ahead log included.
     let mut all = Vec::new();
