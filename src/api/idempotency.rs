@@ -184,11 +184,14 @@ fn replay(answer: KeptAnswer) -> Result<Response, Problem> {
 }
 
 /// The key of a request that has one and may act. A sign-in changes nothing at Citrix, and its
-/// answer is a secret that must not be kept.
+/// answer is a secret that must not be kept; an operation is stored together with its key, so that
+/// the same request finds it at once after a crash as well.
 fn key(request: &Request) -> Result<Option<String>, Problem> {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let acts = request.method() == Method::POST
-        && route.is_some_and(|route| !route.ends_with("/sign-ins"));
+        && route.is_some_and(|route| {
+            !route.ends_with("/sign-ins") && !route.starts_with("/v1/operations")
+        });
     let mut given = request.headers().get_all(IDEMPOTENCY_KEY).iter();
     let (Some(key), true) = (given.next(), acts) else { return Ok(None) };
     let is_key = |text: &&str| {

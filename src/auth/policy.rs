@@ -164,15 +164,16 @@ impl Policy {
     ) -> bool {
         let covers = |grant: &&Grant| match (site_scope(grant), site) {
             (SiteScope::All, _) => true,
-            (scope, Some(site)) => scope.contains(site),
+            (SiteScope::Only(sites), Some(site)) => {
+                sites.iter().any(|known| known.as_str().eq_ignore_ascii_case(site))
+            }
             (SiteScope::Only(_), None) => false,
         };
         let grants = self.naming(principal, customer);
-        action.changes()
-            && grants
-                .filter(|grant| grant.actions.contains(&action))
-                .filter(covers)
-                .all(|grant| grant.require_reason)
+        let mut allowing =
+            grants.filter(|grant| grant.actions.contains(&action)).filter(covers).peekable();
+        // Nothing that allows it is a matter of the grants, not of a reason.
+        action.changes() && allowing.peek().is_some() && allowing.all(|grant| grant.require_reason)
     }
 
     /// The same for a store.
@@ -356,6 +357,23 @@ mod tests {
         assert_eq!(policy.authorize_store(&desk, Action::Read, "lab"), Err(Denied::Invisible));
         let power = policy.authorize_store(&desk, Action::Power, "hq");
         assert!(matches!(power, Err(Denied::Forbidden { .. })), "power on customers is another");
+    }
+
+    #[test]
+    fn a_reason_is_needed_where_every_grant_that_allows_it_wants_one() {
+        let wanting = |sites| Grant {
+            require_reason: true,
+            ..grant(&[Action::Read, Action::Power], &["acme"], sites)
+        };
+        let (strict, desk) = policy(vec![wanting(Some(&["s1"]))]);
+        let needs = |policy: &Policy, action, site| policy.needs_reason(&desk, action, ACME, site);
+        assert!(needs(&strict, Action::Power, Some("s1")));
+        assert!(needs(&strict, Action::Power, Some("S1")), "ids do not distinguish case");
+        assert!(!needs(&strict, Action::Power, Some("s2")), "it is not allowed at all");
+        assert!(!needs(&strict, Action::Read, Some("s1")), "it changes nothing");
+        let lax = grant(&[Action::Power], &["acme"], None);
+        let (both, _) = policy(vec![wanting(None), lax]);
+        assert!(!needs(&both, Action::Power, Some("s1")));
     }
 
     #[test]

@@ -174,32 +174,28 @@ impl Passthrough {
             return Err(Denied::forbidden(who, action, of_batch(on())).into());
         };
         let sites = place.sites();
-        let site = match &granted {
-            SiteScope::All => sites.first().copied(),
-            SiteScope::Only(granted) => {
-                let has = |known: &BTreeSet<SiteId>, site: &str| {
-                    known.iter().any(|known| known.as_str().eq_ignore_ascii_case(site))
-                };
-                if let Some(SiteScope::Only(visible)) = policy.visible_sites(who, key)
-                    && sites.iter().any(|site| !has(&visible, site))
-                {
-                    return Err(Error::NotFound);
-                }
-                if let Some(other) = sites.iter().find(|site| !has(granted, site)) {
-                    let on = of_batch(format!("site {other} of {}", on()));
-                    return Err(Denied::forbidden(who, action, on).into());
-                }
-                if sites.is_empty() && !(action == Action::Read && place.is_greeting()) {
-                    let on = of_batch(format!("all of {}", on()));
-                    return Err(Denied::forbidden(who, action, on).into());
-                }
-                // As grants spell it.
-                let spelt =
-                    |id: &&SiteId| sites.iter().any(|s| id.as_str().eq_ignore_ascii_case(s));
-                granted.iter().find(spelt).map(SiteId::as_str)
+        if let SiteScope::Only(granted) = &granted {
+            let has = |known: &BTreeSet<SiteId>, site: &str| {
+                known.iter().any(|known| known.as_str().eq_ignore_ascii_case(site))
+            };
+            if let Some(SiteScope::Only(visible)) = policy.visible_sites(who, key)
+                && sites.iter().any(|site| !has(&visible, site))
+            {
+                return Err(Error::NotFound);
             }
-        };
-        require_reason(ctx, || policy.needs_reason(who, action, key, site)).map_err(|_| {
+            if let Some(other) = sites.iter().find(|site| !has(granted, site)) {
+                let on = of_batch(format!("site {other} of {}", on()));
+                return Err(Denied::forbidden(who, action, on).into());
+            }
+            if sites.is_empty() && !(action == Action::Read && place.is_greeting()) {
+                let on = of_batch(format!("all of {}", on()));
+                return Err(Denied::forbidden(who, action, on).into());
+            }
+        }
+        let named = sites.iter().copied().map(Some);
+        let mut places = named.chain(sites.is_empty().then_some(None));
+        let needed = || places.any(|site| policy.needs_reason(who, action, key, site));
+        require_reason(ctx, needed).map_err(|_| {
             let detail =
                 "this app must say why it acts, which Citrix's own paths cannot carry; use /v1";
             invalid("/reason", detail)
