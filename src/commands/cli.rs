@@ -92,7 +92,7 @@ enum Command {
     /// Restart the machines of a machine catalog that nobody is using.
     ///
     /// Machines that have sessions, are off, unregistered, in maintenance mode or physical are
-    /// left alone. The API key comes from the variable CWSGATE_API_KEY.
+    /// left alone. The API key comes from the variable `CWSGATE_API_KEY`.
     RebootIdle {
         /// The customer, by name or by Citrix's id.
         #[arg(long)]

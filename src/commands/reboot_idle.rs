@@ -320,25 +320,20 @@ impl<W: Write> Report<'_, W> {
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        match event.kind.as_str() {
-            "item" => match serde_json::from_str::<Item>(&event.data) {
-                Ok(item) => self.item(&item),
-                // A newer gateway may say things that this program does not know.
-                Err(_) => Ok(()),
-            },
-            _ => {
-                let counts = serde_json::from_str::<Value>(&event.data).unwrap_or_default();
-                let counts = counts.get("counts").cloned().unwrap_or_default();
-                let counts: HashMap<String, u64> =
-                    serde_json::from_value(counts).unwrap_or_default();
-                let waiting = ["queued", "dispatched"].iter().filter_map(|name| counts.get(*name));
-                let waiting = waiting.sum::<u64>();
-                if let (Some(bar), Some(planned)) = (&self.bar, counts.get("planned")) {
-                    bar.set_position(planned.saturating_sub(waiting));
-                }
-                Ok(())
-            }
+        if event.kind == "item" {
+            // A newer gateway may say things that this program does not know.
+            let item = serde_json::from_str::<Item>(&event.data);
+            return item.map_or(Ok(()), |item| self.item(&item));
         }
+        let counts = serde_json::from_str::<Value>(&event.data).unwrap_or_default();
+        let counts = counts.get("counts").cloned().unwrap_or_default();
+        let counts: HashMap<String, u64> = serde_json::from_value(counts).unwrap_or_default();
+        let waiting = ["queued", "dispatched"].iter().filter_map(|name| counts.get(*name));
+        let waiting = waiting.sum::<u64>();
+        if let (Some(bar), Some(planned)) = (&self.bar, counts.get("planned")) {
+            bar.set_position(planned.saturating_sub(waiting));
+        }
+        Ok(())
     }
 
     /// Says what became of an item, once.
@@ -354,13 +349,11 @@ impl<W: Write> Report<'_, W> {
         if self.json {
             return Ok(());
         }
-        match &self.bar {
-            Some(bar) => bar.suspend(|| writeln!(self.out, "{line}")),
-            None => {
-                writeln!(self.out, "{line}")?;
-                self.out.flush()
-            }
+        if let Some(bar) = &self.bar {
+            return bar.suspend(|| writeln!(self.out, "{line}"));
         }
+        writeln!(self.out, "{line}")?;
+        self.out.flush()
     }
 }
 
@@ -428,7 +421,7 @@ fn failed(error: &Error) -> Exit {
 /// Pause before the gateway is asked again after a gap.
 const GAP: Duration = Duration::from_secs(1);
 /// Heartbeats come every 15 seconds.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 /// Gaps in a row after which nobody looks any more.
 const MOST_GAPS: u32 = 60;
 

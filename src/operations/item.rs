@@ -432,7 +432,7 @@ fn is_word(actual: Option<&str>, word: &str) -> bool {
 /// Most attempts at an item, as long as none of them does anything.
 const MOST_ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 const FIRST_GLANCE: Duration = Duration::from_millis(250);
 const LONGEST_GLANCE: Duration = Duration::from_secs(5);
 const SKEW: SignedDuration = SignedDuration::from_secs(5);

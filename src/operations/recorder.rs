@@ -117,9 +117,9 @@ impl Recorder {
             cancelled: cancelled.clone(),
             changed,
         };
-        let (changes, waiting) = mpsc::channel(MAX_WAITING);
+        let (sender, waiting) = mpsc::channel(MAX_WAITING);
         tokio::spawn(writer.run(waiting));
-        Self { changes, cancelled }
+        Self { changes: sender, cancelled }
     }
 
     /// Cancelled once somebody asked for the operation to be.
@@ -202,7 +202,7 @@ impl Writer {
                     Ok(()) => continue,
                     Err(Lost::Gone) => return Err(Overtaken),
                     Err(Lost::Db(error)) => {
-                        tracing::warn!(%error, "an operation cannot be written")
+                        tracing::warn!(%error, "an operation cannot be written");
                     }
                 },
                 Failed::Db(error) => tracing::warn!(%error, "an operation cannot be written"),

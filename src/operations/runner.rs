@@ -168,7 +168,7 @@ impl Runner {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::warn!(%error, operation.id = %id, "an operation cannot be run")
+                    tracing::warn!(%error, operation.id = %id, "an operation cannot be run");
                 }
             }
             shared.running().remove(&id);
@@ -258,7 +258,7 @@ async fn run_one(worker: Worker) {
     match result {
         Ok(()) => tracing::debug!(operation.id = %id, "an operation rests"),
         Err(Halted::Overtaken) => {
-            tracing::info!(operation.id = %id, "an operation went to another")
+            tracing::info!(operation.id = %id, "an operation went to another");
         }
         Err(Halted::Store(error)) => {
             tracing::warn!(%error, operation.id = %id, "an operation had to be left for later");

@@ -45,6 +45,7 @@ fn flock(machines: usize) -> Scenario {
 const FLOCK: &str = "customers/acme/sites/-/machine-catalogs/Flock";
 
 /// A request to do something to one place.
+#[expect(clippy::needless_pass_by_value, reason = "so that it can be written in place")]
 fn request(action: &str, place: &str, options: Value) -> Value {
     json!({ "action": action, "selector": { "in": [place] }, "options": options })
 }

@@ -51,13 +51,12 @@ impl Bulk {
             && let Deed::Power(action) = deed
         {
             let daas = &self.core.upstream.daas;
-            let trails = match sent.job_id {
-                Some(id) => daas.job_trail(ctx, &customer, &aim.site, id).await?,
-                None => {
-                    // Clocks differ, and Citrix writes whole seconds.
-                    let earliest = sent.since - SKEW;
-                    daas.power_trail(ctx, &customer, &aim.site, &aim.id, *action, earliest).await?
-                }
+            let trails = if let Some(id) = sent.job_id {
+                daas.job_trail(ctx, &customer, &aim.site, id).await?
+            } else {
+                // Clocks differ, and Citrix writes whole seconds.
+                let earliest = sent.since - SKEW;
+                daas.power_trail(ctx, &customer, &aim.site, &aim.id, *action, earliest).await?
             };
             if let Some(evidence) = trails.map(of_job) {
                 return Ok(evidence);

@@ -56,7 +56,7 @@ impl Client {
             Err(error) => return Err(error),
         };
         let job: wire::Job = reply.json()?;
-        Ok(Some(trail(job, id.to_owned())))
+        Ok(Some(trail(&job, id.to_owned())))
     }
 
     /// The credential's own job for a power action on a machine, begun at `earliest` or later
@@ -95,16 +95,16 @@ impl Client {
                 && job.parameters.iter().any(about)
         };
         let found = list.items.into_iter().find(is_meant);
-        Ok(found.and_then(|mut job| job.id.take().map(|id| trail(job, id))))
+        Ok(found.and_then(|mut job| job.id.take().map(|id| trail(&job, id))))
     }
 }
 
-fn trail(job: wire::Job, id: String) -> JobTrail {
+fn trail(job: &wire::Job, id: String) -> JobTrail {
     let end = match job.status.as_deref() {
         Some("Complete" | "CompleteWithWarning") => JobEnd::Complete,
         Some("Failed" | "Canceled") => JobEnd::Failed,
         Some("NonTerminatingError") => JobEnd::Unclear,
         _ => JobEnd::NotYet,
     };
-    JobTrail { id, end, message: message(&job) }
+    JobTrail { id, end, message: message(job) }
 }

@@ -64,7 +64,7 @@ impl Lab {
 
     async fn get(&self, replica: &Replica, path: &str) -> Value {
         let get = self.client.get(format!("{}{path}", replica.url));
-        let get = get.bearer_auth(self.key.expose()).timeout(Duration::from_secs(60));
+        let get = get.bearer_auth(self.key.expose()).timeout(Duration::from_mins(1));
         Reply::read(get.send().await.unwrap()).await.ok(200)
     }
 
