@@ -13,7 +13,7 @@ async fn every_change_is_recorded_with_what_became_of_it_and_no_read_is() {
     let eagle = machine(&gateway, "acme", "DEMOLAB%5CEAGLE").await;
     call(&gateway, "GET", "/cvad/manage/me").await.ok(200);
     let search = request(&gateway, "POST", "/cvad/manage/Machines/$search");
-    let search = search.header("content-type", "application/json").body("{}");
+    let search = search.header("content-type", "application/json").body(SEARCH);
     gateway.send(search).await.ok(200);
     assert_eq!(
         call(&gateway, "POST", &format!("/cvad/manage/Machines/{id}/%24Reboot")).await.status,
@@ -70,3 +70,6 @@ async fn an_app_that_must_say_why_it_acts_cannot_act_where_there_is_no_place_for
     assert_eq!(problem["ErrorMessage"], problem["detail"]);
     assert_eq!(gateway.total_asked().await, asked);
 }
+
+const SEARCH: &str = r#"{ "SearchFilters": [
+    { "Property": "SessionSupport", "Operator": "Equals", "Value": "MultiSession" }] }"#;
