@@ -50,7 +50,7 @@ impl<T: Clone + Send + Sync + 'static> Run<T> {
                 yield Event::Source(report);
             }
             for ask in done {
-                for report in self.unasked(&ask).await {
+                for report in self.unasked(&ask) {
                     yield Event::Source(report);
                 }
             }
@@ -99,7 +99,7 @@ impl<T: Clone + Send + Sync + 'static> Run<T> {
             }
             // This page is full without them; the next one asks them.
             for ask in asks {
-                for report in self.unasked(&ask).await {
+                for report in self.unasked(&ask) {
                     yield Event::Source(report);
                 }
             }
@@ -115,7 +115,7 @@ impl<T: Clone + Send + Sync + 'static> Run<T> {
 
     /// The sources of a customer that this page does not ask, as far as they are known without
     /// asking. Those that failed on an earlier page are named elsewhere.
-    pub(super) async fn unasked(&self, ask: &Ask) -> Vec<SourceReport> {
+    pub(super) fn unasked(&self, ask: &Ask) -> Vec<SourceReport> {
         let account = Account::Usable(Arc::clone(&ask.customer));
         let remembered = match self.query.sources {
             Sources::Sites => self.core.remembered_sites(&ask.customer),
