@@ -145,7 +145,7 @@ impl std::fmt::Display for Measured {
     }
 }
 
-const READS: usize = 2_000;
+const READS: usize = 400;
 
 /// All of region `us`.
 const HEALTHY: &str = "customer-0001";
