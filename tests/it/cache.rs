@@ -326,5 +326,5 @@ async fn until(happened: impl AsyncFn() -> bool) {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(Duration::from_secs(60), wait).await.expect("it did not happen");
+    timeout(Duration::from_mins(1), wait).await.expect("it did not happen");
 }
