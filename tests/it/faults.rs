@@ -60,7 +60,7 @@ impl Row<'_> {
         };
         let mut text = String::from(
             "[server]\nlisten = \"127.0.0.1:0\"\ndrain_delay = \"0s\"\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n",
+             [admin]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n[cache.ttl]\nmachines = \"0s\"\n",
         );
         write!(
             text,

@@ -132,8 +132,9 @@ fn properties_and_parameters_are_in_camel_case_and_explained() {
     for (path, method, operation) in operations(&document) {
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap();
-            let ours = name.starts_with("Cwsgate-") || name == "Idempotency-Key";
-            let fits = camel(name) || (parameter["in"] == "header" && ours);
+            let known = ["Idempotency-Key", "Last-Event-ID"].contains(&name);
+            let header = parameter["in"] == "header" && (known || name.starts_with("Cwsgate-"));
+            let fits = camel(name) || header;
             assert!(fits, "{method} {path}: {parameter}");
         }
     }

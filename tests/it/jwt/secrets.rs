@@ -16,6 +16,7 @@ async fn no_token_is_in_the_log_or_goes_to_citrix() {
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nsecret = \"{}\"\ndrain_delay = \"0s\"\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n[log]\nfilter = \"trace\"\nformat = \"json\"\n\
+         [cache.ttl]\nmachines = \"0s\"\n\
          [apps.desk]\nkeys = [\"{}\"]\n\
          grants = [{{ actions = [\"read\"], customers = [\"*\"] }}]\n{}{}",
         "ROOT-SECRET-CANARY-0123456789-ABCDEF",

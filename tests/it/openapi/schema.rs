@@ -22,6 +22,7 @@ fn walk(document: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut V
         "properties",
         "required",
         "items",
+        "uniqueItems",
         "oneOf",
         "anyOf",
         "allOf",
@@ -84,6 +85,12 @@ fn walk(document: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut V
             if let Some(value) = object.get(name) {
                 walk(document, shape, value, &format!("{at}/{name}"), wrong);
             }
+        }
+    }
+    if let (Some(values), true) = (value.as_array(), schema["uniqueItems"] == true) {
+        let again = |(at, one): (usize, &Value)| values[..at].contains(one);
+        if values.iter().enumerate().any(again) {
+            wrong.push(format!("{at}: something is there twice"));
         }
     }
     if let (Some(values), Value::Object(_)) = (value.as_array(), &schema["items"]) {
