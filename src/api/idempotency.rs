@@ -197,16 +197,14 @@ fn key(request: &Request) -> Result<Option<String>, Problem> {
     let is_key = |text: &&str| {
         (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    match (key.to_str().ok().filter(is_key), given.next()) {
-        (Some(key), None) => Ok(Some(key.to_owned())),
-        _ => {
-            let detail = format!(
-                "Idempotency-Key must be one value of 1 to {MAX_KEY} visible ASCII characters, \
-                 such as a UUID"
-            );
-            Err(Problem::invalid_at("/Idempotency-Key", detail))
-        }
+    if let (Some(key), None) = (key.to_str().ok().filter(is_key), given.next()) {
+        return Ok(Some(key.to_owned()));
     }
+    let detail = format!(
+        "Idempotency-Key must be one value of 1 to {MAX_KEY} visible ASCII characters, such as a \
+         UUID"
+    );
+    Err(Problem::invalid_at("/Idempotency-Key", detail))
 }
 
 /// Tells one request from another. Lengths keep one part from sliding into its neighbour.

@@ -145,7 +145,7 @@ impl Entry {
     }
 
     pub(super) fn ended(&mut self, outcome: Outcome) {
-        self.outcome = outcome.as_str().to_owned();
+        outcome.as_str().clone_into(&mut self.outcome);
         self.code = outcome.code().map(|code| code.as_str().to_owned());
         self.end_time = Some(Timestamp::now());
     }

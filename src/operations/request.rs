@@ -321,11 +321,11 @@ mod tests {
 
     use super::*;
 
-    fn settings(options: Value) -> Result<Settings, Error> {
+    fn settings(options: &Value) -> Result<Settings, Error> {
         of("reboot", options)
     }
 
-    fn of(action: &str, options: Value) -> Result<Settings, Error> {
+    fn of(action: &str, options: &Value) -> Result<Settings, Error> {
         let request: OperationRequest = serde_json::from_value(json!({
             "action": action,
             "selector": { "in": ["customers/acme/sites/-"] },
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn defaults_are_careful() {
-        let settings = settings(json!({})).unwrap();
+        let settings = settings(&json!({})).unwrap();
         assert_eq!((settings.max_concurrency, settings.max_targets), (8, 25));
         assert!(settings.recheck && settings.include.is_empty());
         assert_eq!(settings.not_after.to_string(), "2030-01-01T04:00:00Z");
@@ -345,19 +345,19 @@ mod tests {
 
     #[test]
     fn percentages_of_failures_are_rounded_up_and_the_default_is_at_least_three() {
-        let limit = |options, targets| settings(options).unwrap().error_limit(targets);
-        assert_eq!(limit(json!({}), 5), 3);
-        assert_eq!(limit(json!({}), 41), 5);
-        assert_eq!(limit(json!({ "maxErrors": "10%" }), 5), 1);
-        assert_eq!(limit(json!({ "maxErrors": "0%" }), 500), 0);
-        assert_eq!(limit(json!({ "maxErrors": 7 }), 5), 7);
-        assert_eq!(limit(json!({ "maxErrors": "7" }), 5), 7);
+        let limit = |options: &Value, targets| settings(options).unwrap().error_limit(targets);
+        assert_eq!(limit(&json!({}), 5), 3);
+        assert_eq!(limit(&json!({}), 41), 5);
+        assert_eq!(limit(&json!({ "maxErrors": "10%" }), 5), 1);
+        assert_eq!(limit(&json!({ "maxErrors": "0%" }), 500), 0);
+        assert_eq!(limit(&json!({ "maxErrors": 7 }), 5), 7);
+        assert_eq!(limit(&json!({ "maxErrors": "7" }), 5), 7);
     }
 
     #[test]
     fn stored_options_are_read_back() {
         for options in [json!({ "maxErrors": "10%" }), json!({ "maxErrors": 3 }), json!({})] {
-            let before = settings(options).unwrap();
+            let before = settings(&options).unwrap();
             let text = serde_json::to_string(&before).unwrap();
             assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), before);
         }
@@ -369,14 +369,14 @@ mod tests {
             Error::Invalid { pointer, .. } => pointer,
             other => panic!("{other}"),
         };
-        assert_eq!(place(settings(json!({ "maxConcurrency": 0 }))), "/options/maxConcurrency");
-        assert_eq!(place(settings(json!({ "maxTargets": 10_001 }))), "/options/maxTargets");
+        assert_eq!(place(settings(&json!({ "maxConcurrency": 0 }))), "/options/maxConcurrency");
+        assert_eq!(place(settings(&json!({ "maxTargets": 10_001 }))), "/options/maxTargets");
         for end in ["2029-12-31T00:00:00Z", "0s", "-1h", "soon", "31d"] {
-            assert_eq!(place(settings(json!({ "notAfter": end }))), "/options/notAfter", "{end}");
+            assert_eq!(place(settings(&json!({ "notAfter": end }))), "/options/notAfter", "{end}");
         }
-        assert_eq!(place(of("shutdown", json!({ "verify": "registered" }))), "/options/verify");
-        assert_eq!(place(of("logoff-sessions", json!({ "verify": "power" }))), "/options/verify");
-        assert_eq!(place(of("send-message", json!({}))), "/message");
+        assert_eq!(place(of("shutdown", &json!({ "verify": "registered" }))), "/options/verify");
+        assert_eq!(place(of("logoff-sessions", &json!({ "verify": "power" }))), "/options/verify");
+        assert_eq!(place(of("send-message", &json!({}))), "/message");
     }
 
     #[test]

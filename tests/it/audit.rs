@@ -91,7 +91,7 @@ async fn the_trail_is_filtered_paged_and_streamed(store: Store) {
         let page = gateway.get(&path).await;
         paged.extend(page.ok(200)["items"].as_array().unwrap().clone());
         let Some(next) = page.header("link").strip_prefix('<') else { break };
-        path = next.split('>').next().unwrap().to_owned();
+        next.split('>').next().unwrap().clone_into(&mut path);
     }
     assert_eq!(paged, all);
     let foreign = path.replace("pageSize=4", "app=tests");

@@ -73,14 +73,9 @@ async fn every_action_reaches_citrix_as_its_own() {
     assert_eq!(gateway.simulated("acme", "DEMOLAB%7CKESTREL").await["inMaintenanceMode"], false);
     ok(gateway.carry_out(request("start", swift, json!({ "verify": "registered" }))).await);
     ok(gateway.carry_out(request("suspend", swift, json!({ "verify": "power" }))).await);
-    ok(gateway.carry_out(request("resume", swift, json!({ "verify": "power" }))).await);
-    ok(gateway
-        .carry_out(request(
-            "shutdown",
-            swift,
-            json!({ "verify": "power", "include": ["unregistered"] }),
-        ))
-        .await);
+    // Before that Citrix is still at work on it.
+    ok(gateway.carry_out(request("resume", swift, json!({ "verify": "registered" }))).await);
+    ok(gateway.carry_out(request("shutdown", swift, json!({ "verify": "power" }))).await);
     assert_eq!(gateway.simulated("acme", "DEMOLAB%7CSWIFT").await["powerState"], "Off");
 }
 
