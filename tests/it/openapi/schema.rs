@@ -23,6 +23,11 @@ fn walk(document: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut V
         "required",
         "items",
         "uniqueItems",
+        "minItems",
+        "maxItems",
+        "additionalProperties",
+        // Says what names a map may have, which the examples show.
+        "propertyNames",
         "oneOf",
         "anyOf",
         "allOf",
@@ -93,6 +98,19 @@ fn walk(document: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut V
             wrong.push(format!("{at}: something is there twice"));
         }
     }
+    if let Some(values) = value.as_array() {
+        let most = schema["maxItems"].as_u64().is_none_or(|most| values.len() as u64 <= most);
+        let least = schema["minItems"].as_u64().is_none_or(|least| values.len() as u64 >= least);
+        if !most || !least {
+            wrong.push(format!("{at}: {} are too many or too few", values.len()));
+        }
+    }
+    if let (Some(object), Value::Object(_)) = (value.as_object(), &schema["additionalProperties"]) {
+        for (name, value) in object {
+            let at = format!("{at}/{name}");
+            walk(document, &schema["additionalProperties"], value, &at, wrong);
+        }
+    }
     if let (Some(values), Value::Object(_)) = (value.as_array(), &schema["items"]) {
         for (index, value) in values.iter().enumerate() {
             walk(document, &schema["items"], value, &format!("{at}/{index}"), wrong);
@@ -108,7 +126,8 @@ fn strangers(document: &Value, schema: &Value, value: &Value, at: &str, wrong: &
             properties(document, schema, &mut names);
             for (name, value) in object {
                 let at = format!("{at}/{name}");
-                if !names.contains(name) {
+                let is_map = resolve(document, schema)["additionalProperties"].is_object();
+                if !names.contains(name) && !is_map {
                     wrong.push(format!("{at} is not documented"));
                 }
                 for shape in shapes(document, schema, name) {
