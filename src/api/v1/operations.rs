@@ -52,7 +52,7 @@ pub(crate) struct WaitParams {
     /// Answer once the operation has ended, or after this span of time such as `50s`; at most as
     /// long as a call may take (`120s` unless the gateway's operators chose otherwise).
     #[serde(deserialize_with = "span")]
-    #[param(value_type = Option<String>, example = "50s")]
+    #[param(value_type = Option<String>)]
     wait: Option<Duration>,
 }
 
