@@ -1,7 +1,7 @@
 //! Composition root: builds every long-lived part from the configuration, binds both listeners,
 //! and owns start and end of the process.
 //!
-//! [`Shared`] is what lives as long as the process; a [`Generation`](generation::Generation) is
+//! [`Shared`] is what lives as long as the process; a [`Generation`] is
 //! everything that one reading of the configuration makes, and is replaced as a whole.
 
 mod current;

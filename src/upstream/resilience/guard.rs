@@ -45,9 +45,9 @@ impl Guard {
     /// that the call changes nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::RateLimited`] in a cooldown, [`ErrorKind::Unavailable`] while a breaker is
-    /// open, [`ErrorKind::Overloaded`] when the queue is full or the wait too long,
-    /// [`ErrorKind::DeadlineExceeded`] when the deadline passed. Nothing was sent then.
+    /// `ErrorKind::RateLimited` in a cooldown, `ErrorKind::Unavailable` while a breaker is
+    /// open, `ErrorKind::Overloaded` when the queue is full or the wait too long,
+    /// `ErrorKind::DeadlineExceeded` when the deadline passed. Nothing was sent then.
     pub async fn enter(
         &self,
         ctx: &CallContext,
