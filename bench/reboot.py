@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reboots N machines with a fixed upstream latency: our operation against a script.
 
-    cargo build --release && bench/reboot.py target/release/cwsgate
+    cargo build --profile dist && bench/reboot.py target/dist/cwsgate
 
 Everything runs on this machine, in one run, so that the ratios mean something anywhere:
 
@@ -30,7 +30,7 @@ SECRET = "bench+bench/secret=="
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("program", help="the cwsgate to measure; build it with --release")
+    parser.add_argument("program", help="the cwsgate to measure; build it with --profile dist")
     parser.add_argument("--machines", type=int, default=200)
     parser.add_argument("--latency-ms", type=int, default=50)
     parser.add_argument("--concurrency", type=int, default=32)
