@@ -30,34 +30,11 @@ pub fn run(
 #[derive(Serialize)]
 struct Report<'a> {
     ok: bool,
-    findings: Vec<FindingView<'a>>,
-}
-
-#[derive(Serialize)]
-struct FindingView<'a> {
-    severity: &'static str,
-    file: Option<String>,
-    line: Option<usize>,
-    key: &'a str,
-    problem: &'a str,
-    fix: &'a str,
-}
-
-impl<'a> From<&'a Finding> for FindingView<'a> {
-    fn from(finding: &'a Finding) -> Self {
-        Self {
-            severity: finding.severity.as_str(),
-            file: finding.file.as_ref().map(|file| file.display().to_string()),
-            line: finding.line,
-            key: &finding.key,
-            problem: &finding.problem,
-            fix: &finding.fix,
-        }
-    }
+    findings: &'a [Finding],
 }
 
 fn write_json(loaded: &Loaded, out: &mut impl Write) -> io::Result<()> {
-    let findings = loaded.findings.iter().map(FindingView::from).collect();
+    let findings = &loaded.findings;
     serde_json::to_writer(&mut *out, &Report { ok: loaded.is_clean(), findings })?;
     writeln!(out)
 }

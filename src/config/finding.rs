@@ -1,11 +1,15 @@
 use std::{fmt, path::PathBuf};
 
-/// One problem in the configuration, said so that an operator can mend it. Never holds a value.
-#[derive(Clone, Debug, Eq, PartialEq)]
+use serde::{Serialize, Serializer};
+
+/// One problem in the configuration, said so that an operator can mend it, and so shown by
+/// `cwsgate check --output json` and the admin API. Never holds a value.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Finding {
     /// Whether it stops a start, stops one customer, or is only worth knowing.
     pub severity: Severity,
     /// The file; `None` for an environment variable, or where there is no file.
+    #[serde(serialize_with = "displayed")]
     pub file: Option<PathBuf>,
     /// Line in that file, from 1.
     pub line: Option<usize>,
@@ -19,7 +23,8 @@ pub struct Finding {
 }
 
 /// How bad a [`Finding`] is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Works, but should not stay.
     Warning,
@@ -53,4 +58,10 @@ impl fmt::Display for Finding {
         }
         write!(f, "{} ({})", self.problem, self.fix)
     }
+}
+
+/// A path need not be UTF-8; a report has to be.
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+fn displayed<S: Serializer>(file: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    file.as_ref().map(|file| file.display().to_string()).serialize(serializer)
 }

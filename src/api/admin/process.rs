@@ -40,17 +40,7 @@ struct AttemptView<'a> {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'a str>,
-    findings: Vec<FindingView<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct FindingView<'a> {
-    severity: &'static str,
-    file: Option<String>,
-    line: Option<usize>,
-    key: &'a str,
-    problem: &'a str,
-    fix: &'a str,
+    findings: &'a [Finding],
 }
 
 /// Shows which configuration is in force and how the last reload went.
@@ -119,20 +109,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
             trigger: attempt.trigger.as_str(),
             outcome: if attempt.failure.is_none() { "applied" } else { "failed" },
             failure: attempt.failure.as_deref(),
-            findings: attempt.findings.iter().map(FindingView::from).collect(),
-        }
-    }
-}
-
-impl<'a> From<&'a Finding> for FindingView<'a> {
-    fn from(finding: &'a Finding) -> Self {
-        Self {
-            severity: finding.severity.as_str(),
-            file: finding.file.as_ref().map(|file| file.display().to_string()),
-            line: finding.line,
-            key: &finding.key,
-            problem: &finding.problem,
-            fix: &finding.fix,
+            findings: &attempt.findings,
         }
     }
 }
