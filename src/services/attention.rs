@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Core, Error, Listing, Paging, Scope,
-    fanout::{FetchFuture, Keep, Query, Sources},
+    fanout::{Keep, Query},
 };
 use crate::{
     cache::Cached,
@@ -43,15 +43,12 @@ impl Attentions {
         filter: AttentionFilter,
         paging: Paging,
     ) -> Result<Listing<Attention>, Error> {
-        let core = Arc::clone(&self.core);
         let AttentionFilter { kinds, disconnected_for } = filter;
         let wanted = move |kind| kinds.is_empty() || kinds.contains(&kind);
         let sessions = wanted(AttentionKind::StaleSession);
         let machines = MACHINE_KINDS.into_iter().any(&wanted);
-        let fetch = Arc::new(move |ctx, customer, site, part| -> FetchFuture<Attention> {
-            let core = Arc::clone(&core);
-            Box::pin(async move {
-                let site = Option::ok_or(site, Error::Internal)?;
+        let query =
+            Query::of_sites(&self.core, move |core, ctx, customer, site, part| async move {
                 match Phase::of(part, machines) {
                     Phase::Machines(part) => {
                         faulty_machines(&core, &ctx, &customer, &site, &part, sessions).await
@@ -60,17 +57,11 @@ impl Attentions {
                         stale_sessions(&core, &ctx, &customer, &site, &part, disconnected_for).await
                     }
                 }
-            })
-        });
+            });
         // A machine has one kind: what its worst is does not depend on what is wanted.
         let keep: Keep<Attention> = Arc::new(move |found| wanted(found.kind));
-        Listing::begin(
-            &self.core,
-            ctx,
-            scope,
-            paging,
-            Query { sources: Sources::Sites, fetch, keep: Some(keep) },
-        )
+        let query = query.keeping(Some(keep));
+        Listing::begin(&self.core, ctx, scope, paging, query)
     }
 }
 

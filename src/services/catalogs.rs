@@ -1,9 +1,6 @@
 use std::sync::Arc;
 
-use super::{
-    Core, Error, Listing, Located, Paging, Scope, Wildcard,
-    fanout::{FetchFuture, Query, Sources},
-};
+use super::{Core, Error, Listing, Located, Paging, Scope, Wildcard, fanout::Query};
 use crate::domain::{Action, CallContext, DeliveryGroup, MachineCatalog, NameOrId};
 
 /// Machine catalogs and delivery groups: the two ways in which machines are kept together.
@@ -27,21 +24,10 @@ impl Catalogs {
         scope: Scope,
         paging: Paging,
     ) -> Result<Listing<MachineCatalog>, Error> {
-        let core = Arc::clone(&self.core);
-        let fetch = Arc::new(move |ctx, customer, site, part| -> FetchFuture<MachineCatalog> {
-            let core = Arc::clone(&core);
-            Box::pin(async move {
-                let site = Option::ok_or(site, Error::Internal)?;
-                core.machine_catalogs(&ctx, &customer, &site, &part).await
-            })
+        let query = Query::of_sites(&self.core, |core, ctx, customer, site, part| async move {
+            core.machine_catalogs(&ctx, &customer, &site, &part).await
         });
-        Listing::begin(
-            &self.core,
-            ctx,
-            scope,
-            paging,
-            Query { sources: Sources::Sites, fetch, keep: None },
-        )
+        Listing::begin(&self.core, ctx, scope, paging, query)
     }
 
     /// One machine catalog.
@@ -71,21 +57,10 @@ impl Catalogs {
         scope: Scope,
         paging: Paging,
     ) -> Result<Listing<DeliveryGroup>, Error> {
-        let core = Arc::clone(&self.core);
-        let fetch = Arc::new(move |ctx, customer, site, part| -> FetchFuture<DeliveryGroup> {
-            let core = Arc::clone(&core);
-            Box::pin(async move {
-                let site = Option::ok_or(site, Error::Internal)?;
-                core.delivery_groups(&ctx, &customer, &site, &part).await
-            })
+        let query = Query::of_sites(&self.core, |core, ctx, customer, site, part| async move {
+            core.delivery_groups(&ctx, &customer, &site, &part).await
         });
-        Listing::begin(
-            &self.core,
-            ctx,
-            scope,
-            paging,
-            Query { sources: Sources::Sites, fetch, keep: None },
-        )
+        Listing::begin(&self.core, ctx, scope, paging, query)
     }
 
     /// One delivery group.

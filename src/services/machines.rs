@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    Core, Error, Listing, Located, Paging, Scope, Wildcard,
-    core::same_name,
-    fanout::{FetchFuture, Query, Sources},
+    Core, Error, Listing, Located, Paging, Scope, Wildcard, core::same_name, fanout::Query,
 };
 use crate::{
     audit::{Event, Target},
@@ -97,12 +95,10 @@ impl Machines {
         filter: MachineFilter,
         paging: Paging,
     ) -> Result<Listing<Machine>, Error> {
-        let core = Arc::clone(&self.core);
         let machines = Arc::new(machines);
-        let fetch = Arc::new(move |ctx, customer, site, part| -> FetchFuture<Machine> {
-            let (core, machines) = (Arc::clone(&core), Arc::clone(&machines));
-            Box::pin(async move {
-                let site = Option::ok_or(site, Error::Internal)?;
+        let query = Query::of_sites(&self.core, move |core, ctx, customer, site, part| {
+            let machines = Arc::clone(&machines);
+            async move {
                 let within = match machines.as_ref() {
                     MachineScope::All => daas::MachineScope::All,
                     MachineScope::Catalog(name) => daas::MachineScope::Catalog(
@@ -113,16 +109,10 @@ impl Machines {
                     ),
                 };
                 core.machines(&ctx, &customer, &site, &within, &part).await
-            })
-        });
-        let keep = filter.into_test();
-        Listing::begin(
-            &self.core,
-            ctx,
-            scope,
-            paging,
-            Query { sources: Sources::Sites, fetch, keep },
-        )
+            }
+        })
+        .keeping(filter.into_test());
+        Listing::begin(&self.core, ctx, scope, paging, query)
     }
 
     /// One machine.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{
     Core, Error, Listing, Located, Paging, Scope,
     core::same_name,
-    fanout::{FetchFuture, Query, Sources},
+    fanout::{Keep, Query},
 };
 use crate::{
     audit::{Event, Target},
@@ -55,18 +55,10 @@ impl Platform {
         scope: Scope,
         paging: Paging,
     ) -> Result<Listing<ResourceLocation>, Error> {
-        let core = Arc::clone(&self.core);
-        let fetch = Arc::new(move |ctx, customer, _, _| -> FetchFuture<ResourceLocation> {
-            let core = Arc::clone(&core);
-            Box::pin(async move { core.resource_locations(&ctx, &customer).await })
+        let query = Query::of_customers(&self.core, |core, ctx, customer| async move {
+            core.resource_locations(&ctx, &customer).await
         });
-        Listing::begin(
-            &self.core,
-            ctx,
-            scope,
-            paging,
-            Query { sources: Sources::Customers, fetch, keep: None },
-        )
+        Listing::begin(&self.core, ctx, scope, paging, query)
     }
 
     /// One resource location of a customer, by Citrix's id of it.
@@ -95,23 +87,15 @@ impl Platform {
         state: Option<String>,
         paging: Paging,
     ) -> Result<Listing<ServiceState>, Error> {
-        let core = Arc::clone(&self.core);
-        let fetch = Arc::new(move |ctx, customer, _, _| -> FetchFuture<ServiceState> {
-            let core = Arc::clone(&core);
-            Box::pin(async move { core.service_states(&ctx, &customer).await })
+        let query = Query::of_customers(&self.core, |core, ctx, customer| async move {
+            core.service_states(&ctx, &customer).await
         });
-        let keep = state.map(|wanted| -> super::fanout::Keep<ServiceState> {
+        let keep = state.map(|wanted| -> Keep<ServiceState> {
             Arc::new(move |item: &ServiceState| {
                 item.state.as_deref().is_some_and(|state| same_name(state, &wanted))
             })
         });
-        Listing::begin(
-            &self.core,
-            ctx,
-            scope,
-            paging,
-            Query { sources: Sources::Customers, fetch, keep },
-        )
+        Listing::begin(&self.core, ctx, scope, paging, query.keeping(keep))
     }
 
     /// The state of one service for a customer, by Citrix's name of the service. Citrix has no

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     Core, Error, Listing, Located, Paging, Scope, Wildcard,
     core::same_name,
-    fanout::{FetchFuture, Keep, Query, Sources},
+    fanout::{Keep, Query},
 };
 use crate::{
     audit::{Event, Target},
@@ -59,22 +59,11 @@ impl Sessions {
         filter: SessionFilter,
         paging: Paging,
     ) -> Result<Listing<Session>, Error> {
-        let core = Arc::clone(&self.core);
-        let fetch = Arc::new(move |ctx, customer, site, part| -> FetchFuture<Session> {
-            let core = Arc::clone(&core);
-            Box::pin(async move {
-                let site = Option::ok_or(site, Error::Internal)?;
-                core.sessions(&ctx, &customer, &site, &part).await
-            })
-        });
-        let keep = filter.into_test(self.core.now());
-        Listing::begin(
-            &self.core,
-            ctx,
-            scope,
-            paging,
-            Query { sources: Sources::Sites, fetch, keep },
-        )
+        let query = Query::of_sites(&self.core, |core, ctx, customer, site, part| async move {
+            core.sessions(&ctx, &customer, &site, &part).await
+        })
+        .keeping(filter.into_test(self.core.now()));
+        Listing::begin(&self.core, ctx, scope, paging, query)
     }
 
     /// One session.

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    Core, Error, Listing, Located, Paging, Scope, Wildcard,
-    core::matching,
-    fanout::{FetchFuture, Query, Sources},
+    Core, Error, Listing, Located, Paging, Scope, Wildcard, core::matching, fanout::Query,
 };
 use crate::domain::{Action, CallContext, Me, NameOrId, Page, Site};
 use crate::{auth::CustomerKey, cache::Cached, config::Customer};
@@ -29,25 +27,14 @@ impl Sites {
         scope: Scope,
         paging: Paging,
     ) -> Result<Listing<Site>, Error> {
-        let core = Arc::clone(&self.core);
-        let fetch = Arc::new(move |ctx: CallContext, customer, _, _| -> FetchFuture<Site> {
-            let core = Arc::clone(&core);
-            Box::pin(async move {
-                let Cached { value, reading } = core.sites(&ctx, &customer).await?;
-                let granted =
-                    core.policy.authorize(&ctx.principal, Action::Read, key(&customer))?;
-                let sites = matching(&value.items, &Wildcard::All, &granted);
-                let sites = core.with_sleep(&customer, sites);
-                Ok(Cached { value: Arc::new(Page::whole(sites)), reading })
-            })
+        let query = Query::of_parts_of_customers(&self.core, |core, ctx, customer| async move {
+            let Cached { value, reading } = core.sites(&ctx, &customer).await?;
+            let granted = core.policy.authorize(&ctx.principal, Action::Read, key(&customer))?;
+            let sites = matching(&value.items, &Wildcard::All, &granted);
+            let sites = core.with_sleep(&customer, sites);
+            Ok(Cached { value: Arc::new(Page::whole(sites)), reading })
         });
-        Listing::begin(
-            &self.core,
-            ctx,
-            scope,
-            paging,
-            Query { sources: Sources::PartsOfCustomers, fetch, keep: None },
-        )
+        Listing::begin(&self.core, ctx, scope, paging, query)
     }
 
     /// One site.

@@ -6,21 +6,19 @@
 //! that failed is named on every page and not asked again.
 
 mod plan;
+mod query;
 mod run;
 mod source;
 
 use std::{fmt, sync::Arc};
 
-use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{StreamExt, stream::BoxStream};
 use tokio::sync::Semaphore;
 
-use self::{plan::Plan, run::Run};
+pub(super) use self::query::{Keep, Query};
+use self::{plan::Plan, query::Sources, run::Run};
 use super::{Core, Error, ListPage, Located, Scope, SourceReport, Verdict, cursor::Cursor};
-use crate::{
-    cache::Cached,
-    config::Customer,
-    domain::{CallContext, Page, PageRequest, SiteId},
-};
+use crate::domain::CallContext;
 
 /// How a page was asked for.
 #[derive(Clone, Debug)]
@@ -45,34 +43,6 @@ pub enum Event<T> {
     Source(SourceReport),
     /// The page is finished; the token of the next one, if there is one.
     End(Result<Option<String>, Error>),
-}
-
-/// One part of a source's list.
-pub(super) type Fetch<T> = Arc<
-    dyn Fn(CallContext, Arc<Customer>, Option<SiteId>, PageRequest) -> FetchFuture<T> + Send + Sync,
->;
-/// See [`Fetch`].
-pub(super) type FetchFuture<T> = BoxFuture<'static, Result<Cached<Page<T>>, Error>>;
-/// Whether an item is wanted.
-pub(super) type Keep<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
-
-/// What the sources of a list are.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Sources {
-    /// Customers as a whole: a grant on some of their sites is not enough.
-    Customers,
-    /// Customers, or what the caller may see of them.
-    PartsOfCustomers,
-    /// The sites of customers.
-    Sites,
-}
-
-/// What to list.
-pub(super) struct Query<T> {
-    pub(super) sources: Sources,
-    pub(super) fetch: Fetch<T>,
-    /// `None` keeps every item.
-    pub(super) keep: Option<Keep<T>>,
 }
 
 impl<T: Clone + Send + Sync + 'static> Listing<T> {

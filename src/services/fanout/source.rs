@@ -120,7 +120,7 @@ impl<T: Clone + Send + Sync + 'static> Source<T> {
             let part =
                 PageRequest { limit: Some(self.limit), continuation: place.continuation.clone() };
             let call =
-                (self.query.fetch)(self.ctx.clone(), Arc::clone(customer), site.clone(), part);
+                (self.query.read)(self.ctx.clone(), Arc::clone(customer), site.clone(), part);
             let (page, read) = match self.within_deadline(call).await {
                 Ok(found) => (found.value, found.reading),
                 Err(error) => break Err(error),
