@@ -34,6 +34,29 @@ fn the_written_arrows_point_down_only() {
 }
 
 #[test]
+fn the_picture_shows_the_rooms_and_arrows_that_there_are() {
+    let text = texts().into_iter().find(|(name, _)| name == "docs/architecture.md");
+    let (_, text) = text.expect("the page on architecture");
+    let rows: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(room, _)| room))
+        .collect();
+    let drawn: BTreeSet<(&str, &str)> = text.lines().flat_map(drawn).collect();
+
+    for (room, targets) in ARROWS {
+        assert!(rows.contains(room), "{room} is missing in the table of rooms");
+        // What anybody may use is a box of its own; the doors of the fuzz targets are not drawn.
+        let boxed = |room: &str| ["config", "domain", "telemetry", "fuzz"].contains(&room);
+        for target in targets.iter().filter(|target| !boxed(room) && !boxed(target)) {
+            assert!(drawn.contains(&(room, target)), "{room} -> {target} is not drawn");
+        }
+    }
+    for (from, to) in drawn {
+        assert!(may_import(from, to), "{from} -> {to} is drawn and not written");
+    }
+}
+
+#[test]
 fn planted_breaches_are_found() {
     let found = |file: &str, text: &str| -> Vec<String> {
         breaches_of(file, text).iter().map(ToString::to_string).collect()
@@ -103,6 +126,17 @@ impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.why)
     }
+}
+
+/// The arrows on one line of the picture: `a & b --> c & d` has four.
+fn drawn(line: &str) -> Vec<(&str, &str)> {
+    let Some((from, to)) = line.split_once(" --> ").or_else(|| line.split_once(".-> ")) else {
+        return Vec::new();
+    };
+    // A dotted arrow has its words in the middle: `a -. words .-> b`.
+    let from = from.split_once(" -. ").map_or(from, |(from, _)| from);
+    let rooms = |side| str::split(side, '&').map(str::trim);
+    rooms(from).flat_map(|from| rooms(to).map(move |to| (from, to))).collect()
 }
 
 /// Judges one file, `file` being its path from the root of the repository.
