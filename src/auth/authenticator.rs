@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    ApiKey, Credential, IssuedToken, KeyUse, Refused,
+    ApiKey, Credential, IssuedToken, KeyUses, Refused,
     failures::Failures,
     issuer::{CannotSign, TokenIssuer},
     jwt::{Issuers, MAX_TOKEN_LEN, Token},
@@ -93,7 +93,7 @@ impl Authenticator {
             Arc::new(Principal { app, method, subject: None })
         });
         Ok(Self {
-            keys: Keys::new(apps, earlier.map(|earlier| &earlier.keys)),
+            keys: Keys::new(apps, earlier.map(|earlier| &earlier.keys), parts.clock.now()),
             own: TokenIssuer::new(secret, previous_secret),
             issuers: Issuers::new(issuers, apps, earlier.map(|earlier| &earlier.issuers))?,
             memory: Memory::new(),
@@ -162,8 +162,8 @@ impl Authenticator {
         Ok((known.principal.app.clone(), self.own.issue(known, now)?))
     }
 
-    /// When each API key was last accepted, by app and id.
-    pub fn key_uses(&self) -> Vec<KeyUse> {
+    /// When each API key was last accepted.
+    pub fn key_uses(&self) -> KeyUses {
         self.keys.uses()
     }
 

@@ -27,7 +27,7 @@ pub use api_key::{ApiKey, GenerateError, InvalidApiKey};
 pub use authenticator::{Authenticator, AuthenticatorParts, CannotIssue};
 pub use credential::{Credential, CredentialError};
 pub use issuer::{CannotSign, IssuedToken};
-pub use keys::KeyUse;
+pub use keys::{KeyUse, KeyUses};
 pub use policy::{CustomerKey, Denied, Policy, SiteScope};
 pub use quota::{Exceeded, Quotas, Standing};
 pub use refused::Refused;

@@ -274,9 +274,11 @@ async fn the_last_use_of_a_key_is_known_across_reloads() {
     let setup = Setup::new().app("desk", &[key.hash(), idle.hash()]);
     let gateway = setup.build();
     let last = |gateway: &Authenticator, key: &ApiKey| {
-        let uses = gateway.key_uses();
+        let uses = gateway.key_uses().keys;
         uses.into_iter().find(|used| used.key_id == key.id()).unwrap().last_used
     };
+    let began = setup.clock.now();
+    setup.clock.advance(SignedDuration::from_mins(1));
     assert_eq!(last(&gateway, &key), None);
     who(&gateway, key.expose()).await.unwrap();
     let noon = setup.clock.now();
@@ -285,6 +287,7 @@ async fn the_last_use_of_a_key_is_known_across_reloads() {
     let later = setup.after(&gateway);
     assert_eq!(last(&later, &key), Some(noon));
     assert_eq!(last(&later, &idle), None);
+    assert_eq!(later.key_uses().since, began);
     who(&later, key.expose()).await.unwrap();
     assert_eq!(last(&later, &key), Some(noon + SignedDuration::from_mins(1)));
 }
