@@ -49,22 +49,19 @@ pub(crate) async fn authenticate(
         return Problem::new(ProblemCode::NotAcceptable, detail).into_response();
     }
     let app = KnownApp(ctx.principal.app.clone());
-    let counted = api.quotas.request(&app.0);
-    let standing = counted.unwrap_or_else(|exceeded| Some(exceeded.standing));
+    let (standing, counted) = quota::count(&api, &app.0);
     let mut response = match counted {
-        Ok(_) => {
+        Ok(()) => {
             head.extensions.insert(deadline);
             head.extensions.insert(ctx.clone());
             let response = next.run(Request::from_parts(head, body)).await;
             conditions.complete(&ctx, response).await
         }
-        Err(exceeded) => Problem::from(exceeded).into_response(),
+        Err(exceeded) => exceeded.into_response(),
     };
     response.extensions_mut().insert(app);
     note_upstream(&ctx, response.headers_mut());
-    if let Some(standing) = standing {
-        quota::show(&standing, response.headers_mut());
-    }
+    quota::show(standing.as_ref(), response.headers_mut());
     response
 }
 

@@ -29,5 +29,5 @@ pub use credential::{Credential, CredentialError};
 pub use issuer::{CannotSign, IssuedToken};
 pub use keys::{KeyUse, KeyUses};
 pub use policy::{CustomerKey, Denied, Policy, SiteScope};
-pub use quota::{Exceeded, Quotas, Standing};
+pub use quota::{Exceeded, Limited, Quotas, Standing};
 pub use refused::Refused;

@@ -27,6 +27,7 @@ use super::{
     authenticate::{KnownApp, context, note_upstream},
     edge::RouteTemplate,
     problem::{Problem, no_route},
+    quota,
 };
 use crate::{
     domain::{CallContext, ProblemCode, Via},
@@ -47,10 +48,16 @@ pub(super) async fn pass(State(api): State<ApiState>, request: Request) -> Respo
     let (head, body) = request.into_parts();
     let mut response = match caller(&api, &head).await {
         Ok(ctx) => {
-            let passed = passed(&api, &ctx, path, head, body).await;
+            let app = ctx.principal.app.clone();
+            let (standing, counted) = quota::count(&api, &app);
+            let passed = match counted {
+                Ok(()) => passed(&api, &ctx, path, head, body).await,
+                Err(exceeded) => Err(exceeded),
+            };
             let mut response = passed.unwrap_or_else(refused);
             note_upstream(&ctx, response.headers_mut());
-            response.extensions_mut().insert(KnownApp(ctx.principal.app.clone()));
+            quota::show(standing.as_ref(), response.headers_mut());
+            response.extensions_mut().insert(KnownApp(app));
             response
         }
         Err(problem) => refused(problem),

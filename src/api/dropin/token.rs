@@ -18,8 +18,8 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
-    api::{ApiState, authenticate::KnownApp},
-    auth::{CannotIssue, IssuedToken, Refused},
+    api::{ApiState, authenticate::KnownApp, quota},
+    auth::{CannotIssue, Exceeded, IssuedToken, Refused},
     domain::ClientAddr,
 };
 
@@ -73,7 +73,9 @@ async fn issue_token(
     let (Some(id), Some(secret)) = (client.id, client.secret) else { return Err(INVALID_CLIENT) };
     let address = head.extensions.get::<ClientAddr>().map(|client| client.0);
     let (app, issued) = api.authenticator.issue(&id, &secret, address).map_err(refusal)?;
+    let standing = api.quotas.request(&app).map_err(over_quota)?;
     let mut response = answer(&issued);
+    quota::show(standing.as_ref(), response.headers_mut());
     response.extensions_mut().insert(KnownApp(app));
     Ok(response)
 }
@@ -173,6 +175,16 @@ fn refusal(error: CannotIssue) -> OAuthError {
                 _ => INVALID_CLIENT,
             }
         }
+    }
+}
+
+/// RFC 6749 has no code for it here; this one, of its section 4.1.2.1, says that waiting helps.
+fn over_quota(exceeded: Exceeded) -> OAuthError {
+    OAuthError {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: "temporarily_unavailable",
+        description: "This app has made as many requests as it may.",
+        retry_after: Some(exceeded.retry_after),
     }
 }
 

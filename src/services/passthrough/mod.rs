@@ -7,7 +7,7 @@ mod batch;
 mod classify;
 mod surface;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc};
 
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Method, Response};
@@ -16,7 +16,7 @@ pub use surface::{DropInPath, Surface};
 
 use self::{
     batch::{Item, overrides_method},
-    classify::{Class, DaasPath, classify, disguised},
+    classify::{Class, DaasPath, Reach, classify, disguised, reach},
     surface::push_query,
 };
 use super::{
@@ -96,10 +96,13 @@ impl Passthrough {
         }
         let site = instance(&call)?;
         let class = classify(surface, &call.method, rest);
-        let mut place = Place { account, daas, site: site.clone() };
+        let act_reach = |action| reach(surface, action, rest);
+        let mut reaches = Vec::new();
+        let mut place = Place { account, daas: daas.clone(), site: site.clone() };
         let (payload, writes) = match class {
             Class::Act(action) => {
                 self.authorize(ctx, action, &place, None)?;
+                reaches.push(act_reach(action));
                 let body = call.body.map_or(Payload::Empty, Payload::Stream);
                 (body, action != Action::Read)
             }
@@ -111,12 +114,14 @@ impl Passthrough {
                     path.sites.extend_from_slice(&outer);
                     place.daas = Some(path);
                     self.authorize(ctx, item.action, &place, Some(item))?;
+                    reaches.push(reach(Surface::Manage, item.action, &item.path.rest));
                 }
                 let writes = items.iter().any(|item| item.action != Action::Read);
                 (Payload::Batch(items.into_iter().map(|item| item.call).collect()), writes)
             }
         };
         let customer = Arc::clone(account.usable()?);
+        self.count_machines(ctx, &reaches)?;
         let mut target = call.path.target(customer.id.as_str());
         push_query(&mut target, call.query.as_deref());
         let passage = Passage {
@@ -133,6 +138,29 @@ impl Passthrough {
             gateway: call.gateway,
         };
         self.send(ctx, customer, passage).await
+    }
+
+    /// Counts the machines that a call acts on, where its app's are limited. An app that is limited
+    /// may not act where nobody can count.
+    fn count_machines(&self, ctx: &CallContext, reaches: &[Reach]) -> Result<(), Error> {
+        let Some(limit) = self.core.quotas.machine_limit(&ctx.principal.app) else { return Ok(()) };
+        if reaches.contains(&Reach::Unknown) {
+            let detail = format!(
+                "this app may act on {limit} machines in an hour, and on how many this acts cannot \
+                 be told; use /v1/operations"
+            );
+            return Err(invalid("/", detail));
+        }
+        let count = reaches.iter().filter(|reach| **reach == Reach::One).count();
+        let count = u32::try_from(count).ok().and_then(NonZeroU32::new);
+        let Some(count) = count else { return Ok(()) };
+        if count > limit {
+            let detail = format!(
+                "the batch acts on {count} machines, and this app may act on {limit} in an hour"
+            );
+            return Err(invalid("/Items", detail));
+        }
+        self.core.count_machines(ctx, count)
     }
 
     /// The one way out, where changes are told from what only reads.
