@@ -45,9 +45,10 @@ impl Words {
         })
     }
 
-    /// Whether the grant reaches the site.
+    /// Whether the grant reaches the site, in whatever case either is written.
     pub(super) fn covers(&self, site: &str) -> bool {
-        self.sites.as_ref().is_none_or(|sites| sites.contains(&"*") || sites.contains(&site))
+        let reaches = |word: &&str| *word == "*" || word.eq_ignore_ascii_case(site);
+        self.sites.as_ref().is_none_or(|sites| sites.iter().any(reaches))
     }
 }
 
