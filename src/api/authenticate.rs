@@ -14,7 +14,7 @@ use super::{
     quota,
 };
 use crate::{
-    auth::{Credential, CredentialError, Refused},
+    auth::{Credential, CredentialError},
     domain::{AppName, CallContext, ClientAddr, ProblemCode, RequestId},
 };
 
@@ -74,9 +74,7 @@ pub(crate) async fn context(
     let address = head.extensions.get::<ClientAddr>().map(|client| client.0);
     let credential = Credential::from_headers(headers).map_err(|error| match error {
         // RFC 9110 section 15.5.2: none that can be used here, whatever else it is.
-        CredentialError::Malformed => {
-            Problem::from(api.authenticator.counted(Refused::Malformed, address))
-        }
+        CredentialError::Malformed => Problem::from(api.authenticator.refuse_unreadable(address)),
         // RFC 6750 section 3.1: more than one method is a request that makes no sense.
         CredentialError::Conflicting => Problem::invalid_at("/Authorization", error.to_string()),
     })?;
