@@ -1,6 +1,8 @@
 //! Calls in Citrix's words, made of what the model knows of them: what a call takes is not read
 //! from its path, the path is made from what it takes.
 
+use std::fmt::Write as _;
+
 use cwsgate::domain::Action::{self, Identity, Notify, Power, Read, Session, Write};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use reqwest::Method;
@@ -198,9 +200,10 @@ impl Luck {
             };
             let letter = if self.one_in(3) { other } else { letter };
             let coded = self.one_in(if letter == '$' { 2 } else { 16 });
-            match coded && letter != '/' {
-                true => written += &format!("%{:02X}", u32::from(letter)),
-                false => written.push(letter),
+            if coded && letter != '/' {
+                write!(written, "%{:02X}", u32::from(letter)).unwrap();
+            } else {
+                written.push(letter);
             }
         }
         written

@@ -1,94 +1,28 @@
 //! Who may do what on Citrix's paths, for apps with any grants and calls of every kind.
 
-use std::{cell::RefCell, collections::BTreeMap};
-
-use cwsgate::{
-    auth::ApiKey,
-    domain::Action,
-    simulator::{CustomerSpec, Scenario},
-};
+use cwsgate::auth::ApiKey;
 use futures_util::{StreamExt, stream};
-use proptest::{
-    collection::vec,
-    test_runner::{Config, TestCaseError, TestError, TestRunner},
-};
 use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     calls::{Call, Deed},
-    model::{Known, NO_SITE, Words},
+    model::{NO_SITE, Words},
+    world::{CUSTOMERS, Met, SITES, Verdict, each_gateway, start},
 };
 use crate::support::{Gateway, Reply};
 
-/// What the model says of a call.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Verdict {
-    /// It goes to Citrix.
-    Allowed,
-    /// The customer may be seen, and this not be done there.
-    Forbidden(Action),
-    /// It is answered like what is not there.
-    Absent,
-}
-
-/// The id of one begins like the name of another, one is named like a label, each has one site.
-const CUSTOMERS: &[Known] = &[
-    Known { name: "acme", id: "abcd1024", labels: &["region-us"] },
-    Known { name: "globex", id: "acme2", labels: &["region-us"] },
-    Known { name: "region-us", id: "eu9", labels: &["region-eu"] },
-];
-const SELECTORS: &[&str] = &[
-    "*",
-    "acme",
-    "abcd1024",
-    "acme2",
-    "globex",
-    "region-us",
-    "label:region-us",
-    "label:region-eu",
-    "label:acme",
-    "nobody",
-];
-
-/// The sites of the customers, in their order, and one that is nobody's.
-const SITES: &[&str] = &[
-    "aaaaaaaa-0000-4000-8000-00000000000a",
-    "bbbbbbbb-0000-4000-8000-00000000000b",
-    "cccccccc-0000-4000-8000-00000000000c",
-    "dddddddd-0000-4000-8000-00000000000d",
-];
-const SITE_SELECTORS: &[&str] = &["*", SITES[0], "BBBBBBBB-0000-4000-8000-00000000000B", SITES[3]];
-
 #[test]
 fn an_app_reaches_citrix_with_what_its_grants_say_and_with_nothing_else() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let met = RefCell::new(BTreeMap::new());
-    let apps = vec(vec(Words::any(SELECTORS, SITE_SELECTORS, 1), 0..4), APPS);
-    let calls = vec(Call::any(CUSTOMERS, SITES), CALLS);
-    // A difference is told with its call and the grants, which nothing could make smaller.
-    let (cases, max_shrink_iters) = (GATEWAYS, 0);
-    let config = Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() };
-    let held = TestRunner::new(config).run(&(apps, calls), |(apps, calls)| {
-        let grants = |call| -> &Vec<Words> { of(&apps, call) };
-        let verdicts: Vec<_> = calls.iter().map(|call| verdict(grants(call), call)).collect();
-        for verdict in &verdicts {
-            let kind = match verdict {
-                Verdict::Allowed => "allowed",
-                Verdict::Forbidden(_) => "forbidden",
-                Verdict::Absent => "absent",
-            };
-            *met.borrow_mut().entry(kind).or_insert(0) += 1;
-        }
-        runtime.block_on(compare(&apps, &calls, &verdicts)).map_err(TestCaseError::fail)
+    let met = Met::default();
+    each_gateway(Call::any(CUSTOMERS, SITES), CALLS, async |apps, calls| {
+        let of = |call: &Call| verdict(&apps[call.app % apps.len()], call);
+        let verdicts: Vec<_> = calls.iter().map(of).collect();
+        met.count(&verdicts);
+        compare(&apps, &calls, &verdicts).await
     });
-    match held {
-        Err(TestError::Fail(reason, _)) => panic!("{reason}"),
-        other => other.unwrap(),
-    }
-    let met = met.into_inner();
-    assert!(met.len() == 3 && met.values().all(|times| *times > 20), "{met:?}");
+    met.were_many();
 }
 
 fn verdict(grants: &[Words], call: &Call) -> Verdict {
@@ -114,9 +48,9 @@ fn judged(naming: &[&Words], deed: &Deed) -> Verdict {
         Verdict::Allowed
     } else if deed.sites.iter().any(|site| !reach(naming, site)) {
         Verdict::Absent
-    } else if deed.sites.iter().any(|site| !reach(&granting, site)) {
-        forbidden
-    } else if deed.sites.is_empty() && !deed.greets {
+    } else if deed.sites.iter().any(|site| !reach(&granting, site))
+        || (deed.sites.is_empty() && !deed.greets)
+    {
         forbidden
     } else {
         Verdict::Allowed
@@ -129,7 +63,7 @@ async fn compare(apps: &[Vec<Words>], calls: &[Call], verdicts: &[Verdict]) -> R
     let absent = gateway.get("/nobody/serviceStates").await.problem(404, "not_found");
     let gateway = &gateway;
     let replies = stream::iter(calls.iter().enumerate()).map(async |(number, call)| {
-        let reply = send(gateway, of(&keys, call), number, call).await;
+        let reply = send(gateway, &keys[call.app % keys.len()], number, call).await;
         (number, reply)
     });
     let replies: Vec<_> = replies.buffer_unordered(8).collect().await;
@@ -137,7 +71,7 @@ async fn compare(apps: &[Vec<Words>], calls: &[Call], verdicts: &[Verdict]) -> R
         let (call, verdict) = (&calls[number], verdicts[number]);
         let wrong = |what: &str| {
             let line = format!("{} {}", call.method(), call.path());
-            let grants = of(apps, call);
+            let grants = &apps[call.app % apps.len()];
             let (status, text) = (reply.status, &reply.text);
             Err(format!("{what}: {verdict:?}\n{line}\n{call:?}\n{grants:?}\n{status} {text}"))
         };
@@ -165,20 +99,16 @@ fn fits(reply: &Reply, verdict: Verdict, call: &Call, absent: &Value) -> bool {
     }
     let mut problem = reply.json();
     let said = problem["ErrorMessage"].as_str().unwrap_or_default().to_owned();
-    match (verdict, call.customer) {
-        (Verdict::Forbidden(action), Some(customer)) => {
-            problem["code"] == "policy_denied"
-                && said.contains(&format!("{:?}", action.as_str()))
-                && said.contains(&format!("customer {:?}", customer.name))
-        }
-        // Word for word what is said of a customer that nobody has.
-        _ => {
-            for name in ["requestId", "instance"] {
-                problem[name] = absent[name].clone();
-            }
-            problem == *absent
-        }
+    if let (Verdict::Forbidden(action), Some(customer)) = (verdict, call.customer) {
+        return problem["code"] == "policy_denied"
+            && said.contains(&format!("{:?}", action.as_str()))
+            && said.contains(&format!("customer {:?}", customer.name));
     }
+    // Word for word what is said of a customer that nobody has.
+    for name in ["requestId", "instance"] {
+        problem[name] = absent[name].clone();
+    }
+    problem == *absent
 }
 
 /// Whether Citrix has seen every call that is allowed, once and for the right customer, and no
@@ -225,7 +155,7 @@ async fn send(gateway: &Gateway, key: &ApiKey, number: usize, call: &Call) -> Re
         .header("citrix-transactionid", Uuid::from_u128(number as u128).to_string())
         .header("citrix-customerid", call.customer_as_named());
     if let Some(site) = call.in_header {
-        let site = if number % 2 == 0 { site.to_owned() } else { site.to_uppercase() };
+        let site = if number.is_multiple_of(2) { site.to_owned() } else { site.to_uppercase() };
         request = request.header("citrix-instanceid", site);
     }
     if let Some(body) = call.body() {
@@ -234,39 +164,5 @@ async fn send(gateway: &Gateway, key: &ApiKey, number: usize, call: &Call) -> Re
     gateway.send(request).await
 }
 
-async fn start(apps: &[Vec<Words>]) -> (Gateway, Vec<ApiKey>) {
-    let scenario = Scenario::with_regions(["us", "eu"]);
-    let scenario = CUSTOMERS.iter().zip(SITES).fold(scenario, |scenario, (customer, site)| {
-        let region = customer.labels[0].strip_prefix("region-").unwrap();
-        let mut spec = CustomerSpec::new(customer.name, customer.id, region);
-        (*site).clone_into(&mut spec.site_id);
-        scenario.customer(spec)
-    });
-    let mut builder = Gateway::builder().scenario(scenario);
-    let mut keys = Vec::new();
-    for (number, grants) in apps.iter().enumerate() {
-        let grants: Vec<_> = grants.iter().map(written).collect();
-        let key;
-        (builder, key) = builder.app(&format!("app-{number}"), &grants.join(", "));
-        keys.push(key);
-    }
-    (builder.start().await, keys)
-}
-
-/// A grant as the configuration has it.
-fn written(grant: &Words) -> String {
-    let Words { actions, customers, sites } = grant;
-    let actions: Vec<_> = actions.iter().map(|action| action.as_str()).collect();
-    let sites = sites.as_ref().map_or(String::new(), |sites| format!(", sites = {sites:?}"));
-    format!("{{ actions = {actions:?}, customers = {customers:?}{sites} }}")
-}
-
-/// What belongs to the app of a call.
-fn of<'a, T>(all: &'a [T], call: &Call) -> &'a T {
-    &all[call.app % all.len()]
-}
-
-/// Each with other apps.
-const GATEWAYS: u32 = 3;
-const APPS: usize = 12;
+/// Of each gateway.
 const CALLS: usize = 300;
