@@ -14,7 +14,7 @@ use super::{
     quota,
 };
 use crate::{
-    auth::{Credential, CredentialError, Refused},
+    auth::{Credential, CredentialError},
     domain::{AppName, CallContext, ClientAddr, ProblemCode, RequestId},
 };
 
@@ -49,22 +49,19 @@ pub(crate) async fn authenticate(
         return Problem::new(ProblemCode::NotAcceptable, detail).into_response();
     }
     let app = KnownApp(ctx.principal.app.clone());
-    let counted = api.quotas.request(&app.0);
-    let standing = counted.unwrap_or_else(|exceeded| Some(exceeded.standing));
+    let (standing, counted) = quota::count(&api, &app.0);
     let mut response = match counted {
-        Ok(_) => {
+        Ok(()) => {
             head.extensions.insert(deadline);
             head.extensions.insert(ctx.clone());
             let response = next.run(Request::from_parts(head, body)).await;
             conditions.complete(&ctx, response).await
         }
-        Err(exceeded) => Problem::from(exceeded).into_response(),
+        Err(exceeded) => exceeded.into_response(),
     };
     response.extensions_mut().insert(app);
     note_upstream(&ctx, response.headers_mut());
-    if let Some(standing) = standing {
-        quota::show(&standing, response.headers_mut());
-    }
+    quota::show(standing.as_ref(), response.headers_mut());
     response
 }
 
@@ -77,9 +74,7 @@ pub(crate) async fn context(
     let address = head.extensions.get::<ClientAddr>().map(|client| client.0);
     let credential = Credential::from_headers(headers).map_err(|error| match error {
         // RFC 9110 section 15.5.2: none that can be used here, whatever else it is.
-        CredentialError::Malformed => {
-            Problem::from(api.authenticator.counted(Refused::Malformed, address))
-        }
+        CredentialError::Malformed => Problem::from(api.authenticator.refuse_unreadable(address)),
         // RFC 6750 section 3.1: more than one method is a request that makes no sense.
         CredentialError::Conflicting => Problem::invalid_at("/Authorization", error.to_string()),
     })?;

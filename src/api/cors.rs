@@ -9,6 +9,8 @@ use axum::{
 use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::services;
+
 /// Which web pages may call the gateway from a browser (the Fetch standard's CORS protocol).
 #[derive(Clone, Debug)]
 pub(super) struct Cors {
@@ -25,8 +27,8 @@ impl Cors {
         let layer = CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins.iter().cloned()))
             .allow_methods(METHODS)
-            .allow_headers(REQUEST_HEADERS.map(HeaderName::from_static))
-            .expose_headers(ANSWER_HEADERS.map(HeaderName::from_static))
+            .allow_headers(names(&REQUEST_HEADERS, services::request_headers()))
+            .expose_headers(names(&ANSWER_HEADERS, services::answer_headers()))
             .max_age(MAX_AGE);
         Self { origins, layer }
     }
@@ -52,10 +54,17 @@ pub(super) async fn cors(State(cors): State<Cors>, request: Request, next: Next)
     response
 }
 
+/// The gateway's own headers and those that pass on Citrix's paths, each once.
+fn names(ours: &[&'static str], passing: impl Iterator<Item = HeaderName>) -> Vec<HeaderName> {
+    let ours: Vec<_> = ours.iter().copied().map(HeaderName::from_static).collect();
+    let passing: Vec<_> = passing.filter(|name| !ours.contains(name)).collect();
+    ours.into_iter().chain(passing).collect()
+}
+
 const METHODS: [Method; 6] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
-/// What callers may send.
+/// What callers of `/v1` may send.
 const REQUEST_HEADERS: [&str; 14] = [
     "accept",
     "authorization",
@@ -73,7 +82,7 @@ const REQUEST_HEADERS: [&str; 14] = [
     "x-request-id",
 ];
 
-/// What answers say beside their body.
+/// What the gateway's own answers say beside their body.
 const ANSWER_HEADERS: [&str; 15] = [
     "age",
     "cache-status",

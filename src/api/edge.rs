@@ -27,6 +27,10 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RouteTemplate(pub(crate) &'static str);
 
+/// A problem that the answer tells in a form of its own; it is for the access line.
+#[derive(Clone, Debug)]
+pub(crate) struct Told(pub(crate) Problem);
+
 /// What the outermost layer needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
@@ -84,7 +88,8 @@ pub(crate) async fn edge(
         response.headers_mut().insert(SERVER_TIMING, value);
     }
     drop(active);
-    let line = AccessLine { id, method, route, client, problem };
+    let told = response.extensions_mut().remove::<Told>().map(|Told(problem)| problem);
+    let line = AccessLine { id, method, route, client, problem: problem.or(told) };
     line.write(&metrics, &response, took);
     response
 }

@@ -98,6 +98,7 @@ fn state(
         secret: &secret,
         previous_secret: config.server.previous_secret.as_ref(),
         max_failures_per_minute: config.server.max_auth_failures_per_minute,
+        metrics: shared.metrics.clone(),
         clock: Arc::clone(&clock),
     };
     let authenticator = match before {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    ApiKey, Credential, IssuedToken, KeyUse, Refused,
+    ApiKey, Credential, IssuedToken, KeyUses, Refused,
     failures::Failures,
     issuer::{CannotSign, TokenIssuer},
     jwt::{Issuers, MAX_TOKEN_LEN, Token},
@@ -15,6 +15,7 @@ use crate::{
     config::{App, Issuer},
     domain::{AppName, AuthMethod, Clock, Principal},
     net,
+    telemetry::Metrics,
 };
 
 /// Turns credentials into principals, by one configuration.
@@ -26,6 +27,7 @@ pub struct Authenticator {
     memory: Memory,
     failures: Arc<Failures>,
     anonymous: Option<Arc<Principal>>,
+    metrics: Metrics,
     clock: Arc<dyn Clock>,
 }
 
@@ -45,8 +47,21 @@ pub struct AuthenticatorParts<'a> {
     pub previous_secret: Option<&'a SecretString>,
     /// Refused credentials of one address in a minute that get an answer of their own; 0 is all.
     pub max_failures_per_minute: u32,
+    /// Where refusals are counted.
+    pub metrics: Metrics,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What a caller has shown, as far as that can be told.
+#[derive(Clone, Copy, Debug)]
+enum Shown {
+    Nothing,
+    Unreadable,
+    ApiKey,
+    Token,
+    /// At the token endpoint.
+    ClientSecret,
 }
 
 /// Why no token was issued.
@@ -93,12 +108,13 @@ impl Authenticator {
             Arc::new(Principal { app, method, subject: None })
         });
         Ok(Self {
-            keys: Keys::new(apps, earlier.map(|earlier| &earlier.keys)),
+            keys: Keys::new(apps, earlier.map(|earlier| &earlier.keys), parts.clock.now()),
             own: TokenIssuer::new(secret, previous_secret),
             issuers: Issuers::new(issuers, apps, earlier.map(|earlier| &earlier.issuers))?,
             memory: Memory::new(),
             failures: failures.unwrap_or_else(|| Arc::new(Failures::new(limit))),
             anonymous,
+            metrics: parts.metrics,
             clock: parts.clock,
         })
     }
@@ -117,28 +133,22 @@ impl Authenticator {
         address: Option<IpAddr>,
     ) -> Result<Arc<Principal>, Refused> {
         let Some(credential) = credential else {
-            return self.anonymous.clone().ok_or(Refused::Missing);
+            let refused = || self.refuse(Shown::Nothing, Refused::Missing, address);
+            return self.anonymous.clone().ok_or_else(refused);
         };
         let (text, now) = (credential.expose(), self.clock.now());
-        let accepted = if ApiKey::is_meant_by(text) {
-            self.keys.accept(text, now).map(|known| Arc::clone(&known.principal))
+        let (shown, accepted) = if ApiKey::is_meant_by(text) {
+            let known = self.keys.accept(text, now);
+            (Shown::ApiKey, known.map(|known| Arc::clone(&known.principal)))
         } else {
-            self.token(text, now).await
+            (Shown::Token, self.token(text, now).await)
         };
-        accepted.map_err(|refused| self.counted(refused, address))
+        accepted.map_err(|refused| self.refuse(shown, refused, address))
     }
 
-    /// Counts a refusal that happened elsewhere, such as that of headers that hold no credential
-    /// at all. The answer is the refusal to tell the caller.
-    pub fn counted(&self, refused: Refused, address: Option<IpAddr>) -> Refused {
-        let address = address.filter(|_| refused.may_be_a_guess());
-        match address.and_then(|address| self.failures.count(address)) {
-            None => refused,
-            Some(retry_after) => {
-                tracing::debug!(error.cause = %refused, "one refused credential too many");
-                Refused::TooManyFailures { retry_after }
-            }
-        }
+    /// Refuses a request whose headers should hold a credential and hold none that can be read.
+    pub fn refuse_unreadable(&self, address: Option<IpAddr>) -> Refused {
+        self.refuse(Shown::Unreadable, Refused::Malformed, address)
     }
 
     /// Sells a token for an API key of the app (OAuth 2.0 client credentials, RFC 6749 section
@@ -158,18 +168,32 @@ impl Authenticator {
             let fits = known.principal.app.as_str() == app;
             if fits { Ok(known) } else { Err(Refused::ForeignKey) }
         });
-        let known = accepted.map_err(|refused| self.counted(refused, address))?;
+        let known =
+            accepted.map_err(|refused| self.refuse(Shown::ClientSecret, refused, address))?;
         Ok((known.principal.app.clone(), self.own.issue(known, now)?))
     }
 
-    /// When each API key was last accepted, by app and id.
-    pub fn key_uses(&self) -> Vec<KeyUse> {
+    /// When each API key was last accepted.
+    pub fn key_uses(&self) -> KeyUses {
         self.keys.uses()
     }
 
     /// How many signatures of identity providers' tokens were checked so far.
     pub fn signatures_checked(&self) -> u64 {
         self.issuers.signatures_checked()
+    }
+
+    /// The one way to a refusal, which counts it. The answer is what to tell the caller.
+    fn refuse(&self, shown: Shown, refused: Refused, address: Option<IpAddr>) -> Refused {
+        self.metrics.caller_refused(shown.as_str(), refused.reason());
+        let address = address.filter(|_| refused.may_be_a_guess());
+        match address.and_then(|address| self.failures.count(address)) {
+            None => refused,
+            Some(retry_after) => {
+                tracing::debug!(error.cause = %refused, "one refused credential too many");
+                Refused::TooManyFailures { retry_after }
+            }
+        }
     }
 
     async fn token(&self, text: &str, now: Timestamp) -> Result<Arc<Principal>, Refused> {
@@ -205,5 +229,17 @@ impl Authenticator {
             until: key.hash.expires.map_or(claims.until, |expires| expires.min(claims.until)),
             keys: None,
         })
+    }
+}
+
+impl Shown {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Unreadable => "unreadable",
+            Self::ApiKey => "api_key",
+            Self::Token => "token",
+            Self::ClientSecret => "client_secret",
+        }
     }
 }

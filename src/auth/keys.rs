@@ -14,9 +14,13 @@ use crate::{
     domain::{AppName, AuthMethod, Principal},
 };
 
-/// The API keys of all apps, by id.
+/// The API keys of all apps.
 #[derive(Debug)]
-pub(super) struct Keys(HashMap<String, KnownKey>);
+pub(super) struct Keys {
+    by_id: HashMap<String, KnownKey>,
+    /// Since when their use is noted.
+    since: Timestamp,
+}
 
 /// A key of the configuration, and who presents it.
 #[derive(Debug)]
@@ -27,7 +31,16 @@ pub(super) struct KnownKey {
     last_used: Arc<AtomicI64>,
 }
 
-/// When an API key was last accepted.
+/// When API keys were last accepted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyUses {
+    /// Since when this process takes note of it.
+    pub since: Timestamp,
+    /// Every key of the configuration, by app and id.
+    pub keys: Vec<KeyUse>,
+}
+
+/// When an API key was last accepted, by itself or to buy a token.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyUse {
     /// The app it belongs to.
@@ -36,16 +49,20 @@ pub struct KeyUse {
     pub key_id: String,
     /// When the key stops working, where it does.
     pub expires: Option<Timestamp>,
-    /// To the second; `None` if not since this process started.
+    /// To the second; `None` if not since it is noted.
     pub last_used: Option<Timestamp>,
 }
 
 impl Keys {
     /// The keys of these apps. `earlier` ones that are kept stay known as used.
-    pub(super) fn new(apps: &BTreeMap<AppName, App>, earlier: Option<&Self>) -> Self {
+    pub(super) fn new(
+        apps: &BTreeMap<AppName, App>,
+        earlier: Option<&Self>,
+        now: Timestamp,
+    ) -> Self {
         let all = apps.values().flat_map(|app| app.keys.iter().map(move |hash| (app, hash)));
         let known = all.map(|(app, hash)| {
-            let before = earlier.and_then(|keys| keys.0.get(&hash.id));
+            let before = earlier.and_then(|keys| keys.by_id.get(&hash.id));
             let before = before.filter(|before| before.hash.digest == hash.digest);
             let method = AuthMethod::ApiKey { key_id: hash.id.clone() };
             let known = KnownKey {
@@ -55,13 +72,13 @@ impl Keys {
             };
             (hash.id.clone(), known)
         });
-        Self(known.collect())
+        Self { by_id: known.collect(), since: earlier.map_or(now, |earlier| earlier.since) }
     }
 
     /// The key that `text` is, if it is one and valid at `now`.
     pub(super) fn accept(&self, text: &str, now: Timestamp) -> Result<&KnownKey, Refused> {
         let key = ApiKey::parse(text).map_err(|_| Refused::Malformed)?;
-        let known = self.0.get(key.id());
+        let known = self.by_id.get(key.id());
         let matches = key.verify_found(known.map(|known| &known.hash));
         let known = known.ok_or(Refused::Unknown)?;
         if !matches {
@@ -76,14 +93,14 @@ impl Keys {
 
     /// The key of this id, if it is valid at `now`.
     pub(super) fn find(&self, id: &str, now: Timestamp) -> Option<&KnownKey> {
-        self.0.get(id).filter(|known| !known.expired(now))
+        self.by_id.get(id).filter(|known| !known.expired(now))
     }
 
-    /// Every key and when it was last accepted, by app and id.
-    pub(super) fn uses(&self) -> Vec<KeyUse> {
-        let mut uses: Vec<_> = self.0.values().map(KnownKey::used).collect();
-        uses.sort_by(|a, b| (&a.app, &a.key_id).cmp(&(&b.app, &b.key_id)));
-        uses
+    /// Every key and when it was last accepted.
+    pub(super) fn uses(&self) -> KeyUses {
+        let mut keys: Vec<_> = self.by_id.values().map(KnownKey::used).collect();
+        keys.sort_by(|a, b| (&a.app, &a.key_id).cmp(&(&b.app, &b.key_id)));
+        KeyUses { since: self.since, keys }
     }
 }
 

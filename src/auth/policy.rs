@@ -162,12 +162,9 @@ impl Policy {
         customer: CustomerKey<'_>,
         site: Option<&str>,
     ) -> bool {
-        let covers = |grant: &&Grant| match (site_scope(grant), site) {
-            (SiteScope::All, _) => true,
-            (SiteScope::Only(sites), Some(site)) => {
-                sites.iter().any(|known| known.as_str().eq_ignore_ascii_case(site))
-            }
-            (SiteScope::Only(_), None) => false,
+        let covers = |grant: &&Grant| {
+            let scope = site_scope(grant);
+            site.map_or(scope == SiteScope::All, |site| scope.contains(site))
         };
         let grants = self.naming(principal, customer);
         let mut allowing =
@@ -232,11 +229,13 @@ impl Denied {
 }
 
 impl SiteScope {
-    /// Whether the site is in it.
+    /// Whether the site is in it. Ids of sites are GUIDs, which do not distinguish case.
     pub fn contains(&self, site: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Only(sites) => sites.contains(site),
+            Self::Only(sites) => {
+                sites.iter().any(|known| known.as_str().eq_ignore_ascii_case(site))
+            }
         }
     }
 

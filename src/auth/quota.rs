@@ -16,11 +16,20 @@ pub struct Quotas {
     apps: HashMap<AppName, Meters>,
 }
 
+/// What is limited.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limited {
+    /// Requests, whatever they ask for.
+    Requests,
+    /// Machines that are acted on.
+    Machines,
+}
+
 /// Where an app stands with one of its limits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Standing {
-    /// What is limited: `requests` or `machines`.
-    pub what: &'static str,
+    /// What is limited.
+    pub what: Limited,
     /// How many in a window.
     pub limit: u32,
     /// How long the window is.
@@ -33,7 +42,10 @@ pub struct Standing {
 
 /// An app has used up what it may do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("this app may make {} {} in {} seconds", standing.limit, standing.what, standing.window.as_secs())]
+#[error(
+    "this app may {} {} {} in {} seconds",
+    standing.what.verb(), standing.limit, standing.what.as_str(), standing.window.as_secs()
+)]
 pub struct Exceeded {
     /// The limit.
     pub standing: Standing,
@@ -48,7 +60,7 @@ struct Meters {
 }
 
 struct Meter {
-    what: &'static str,
+    what: Limited,
     limit: NonZeroU32,
     window: Duration,
     limiter: RateLimiter<NotKeyed, InMemoryState, Monotonic, StateInformationMiddleware>,
@@ -72,8 +84,9 @@ impl Quotas {
             };
             let limits = app.limits;
             let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
-            let requests = meter("requests", limits.requests_per_minute, minute, before.requests);
-            let machines = meter("machines", limits.machines_per_hour, hour, before.machines);
+            let (requests, machines) = (limits.requests_per_minute, limits.machines_per_hour);
+            let requests = meter(Limited::Requests, requests, minute, before.requests);
+            let machines = meter(Limited::Machines, machines, hour, before.machines);
             (app.name.clone(), Meters { requests, machines })
         };
         let apps = apps.into_iter().map(meters);
@@ -86,16 +99,41 @@ impl Quotas {
     /// When it has made too many.
     pub fn request(&self, app: &AppName) -> Result<Option<Standing>, Exceeded> {
         let meter = self.apps.get(app).and_then(|meters| meters.requests.as_ref());
-        meter.map(|meter| meter.take()).transpose()
+        meter.map(|meter| meter.take(NonZeroU32::MIN)).transpose()
     }
 
-    /// Counts one machine that is about to be acted on.
+    /// Counts machines that are about to be acted on, all of them or none.
     ///
     /// # Errors
-    /// When the app has acted on too many.
-    pub fn machine(&self, app: &AppName) -> Result<Option<Standing>, Exceeded> {
-        let meter = self.apps.get(app).and_then(|meters| meters.machines.as_ref());
-        meter.map(|meter| meter.take()).transpose()
+    /// When the app has acted on too many, or these are more than it may ever act on at once.
+    pub fn machines(&self, app: &AppName, count: NonZeroU32) -> Result<Option<Standing>, Exceeded> {
+        self.machine_meter(app).map(|meter| meter.take(count)).transpose()
+    }
+
+    /// How many machines the app may act on in an hour; `None` is as many as it likes.
+    pub fn machine_limit(&self, app: &AppName) -> Option<NonZeroU32> {
+        self.machine_meter(app).map(|meter| meter.limit)
+    }
+
+    fn machine_meter(&self, app: &AppName) -> Option<&Meter> {
+        self.apps.get(app).and_then(|meters| meters.machines.as_deref())
+    }
+}
+
+impl Limited {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Machines => "machines",
+        }
+    }
+
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Requests => "make",
+            Self::Machines => "act on",
+        }
     }
 }
 
@@ -106,16 +144,18 @@ impl Meters {
 }
 
 impl Meter {
-    fn new(what: &'static str, limit: NonZeroU32, window: Duration) -> Option<Self> {
+    fn new(what: Limited, limit: NonZeroU32, window: Duration) -> Option<Self> {
         let rate = Rate::with_period(window / limit.get())?.allow_burst(limit);
         let limiter = RateLimiter::direct_with_clock(rate, Monotonic).with_middleware();
         Some(Self { what, limit, window, limiter })
     }
 
-    fn take(&self) -> Result<Standing, Exceeded> {
-        match self.limiter.check() {
-            Ok(snapshot) => Ok(self.standing(&snapshot)),
-            Err(until) => Err(self.exceeded(&until)),
+    fn take(&self, count: NonZeroU32) -> Result<Standing, Exceeded> {
+        match self.limiter.check_n(count) {
+            Ok(Ok(snapshot)) => Ok(self.standing(&snapshot)),
+            Ok(Err(until)) => Err(self.exceeded(&until)),
+            // More than there ever are: a whole window brings no more back.
+            Err(_) => Err(Exceeded { standing: self.with_remaining(0), retry_after: self.window }),
         }
     }
 
@@ -157,6 +197,8 @@ mod tests {
     use super::*;
     use crate::config::AppLimits;
 
+    const ONE: NonZeroU32 = NonZeroU32::MIN;
+
     fn app(name: &str, requests: Option<u32>, machines: Option<u32>) -> App {
         let limits = AppLimits {
             requests_per_minute: requests.and_then(NonZeroU32::new),
@@ -182,15 +224,29 @@ mod tests {
         quotas.request(&b).unwrap();
         for _ in 0..1000 {
             assert_eq!(quotas.request(&c), Ok(None));
-            assert_eq!(quotas.machine(&a), Ok(None));
+            assert_eq!(quotas.machines(&a, ONE), Ok(None));
         }
         tokio::time::advance(Duration::from_secs(1)).await;
         quotas.request(&a).unwrap();
         quotas.request(&a).unwrap_err();
 
-        quotas.machine(&b).unwrap();
-        quotas.machine(&b).unwrap();
-        assert_eq!(quotas.machine(&b).unwrap_err().retry_after, Duration::from_mins(30));
+        quotas.machines(&b, ONE).unwrap();
+        quotas.machines(&b, ONE).unwrap();
+        let exceeded = quotas.machines(&b, ONE).unwrap_err();
+        assert_eq!(exceeded.retry_after, Duration::from_mins(30));
+        assert_eq!(exceeded.to_string(), "this app may act on 2 machines in 3600 seconds");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_machines_are_counted_together_or_not_at_all() {
+        let quotas = Quotas::new(&[app("a", None, Some(3))], None);
+        let a = AppName::try_from("a").unwrap();
+        let [two, four] = [2, 4].map(|count| NonZeroU32::new(count).unwrap());
+        quotas.machines(&a, four).unwrap_err();
+        quotas.machines(&a, two).unwrap();
+        quotas.machines(&a, two).unwrap_err();
+        assert_eq!(quotas.machines(&a, ONE).unwrap().unwrap().remaining, 0);
+        assert_eq!(quotas.machine_limit(&a), NonZeroU32::new(3));
     }
 
     #[tokio::test(start_paused = true)]

@@ -79,6 +79,34 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// One word of a closed set, for metrics.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown_key",
+            Self::WrongSecret => "wrong_secret",
+            Self::Expired => "expired_key",
+            Self::ForeignKey => "foreign_key",
+            Self::TokenTooLong => "token_too_long",
+            Self::MalformedToken(_) => "malformed_token",
+            Self::Header(_) => "token_header",
+            Self::Algorithm => "algorithm",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::Claim(_) => "claim",
+            Self::ForeignAudience => "foreign_audience",
+            Self::NotYetValid => "not_yet_valid",
+            Self::NoApp => "no_app",
+            Self::AmbiguousApp => "ambiguous_app",
+            Self::UnknownSigningKey => "unknown_signing_key",
+            Self::BadSignature => "bad_signature",
+            Self::TokenExpired => "expired_token",
+            Self::KeyRevoked => "revoked_key",
+            Self::IdentityUnavailable { .. } => "identity_unavailable",
+            Self::TooManyFailures { .. } => "too_many_failures",
+        }
+    }
+
     /// Whether it may have been an attempt to guess.
     pub(super) fn may_be_a_guess(self) -> bool {
         // Expired ones were genuine, and an issuer's outage is nobody's attempt.

@@ -13,6 +13,7 @@ use super::*;
 use crate::{
     config::{App, AppLimits, KeyHash},
     domain::{AppName, AuthMethod, Clock},
+    telemetry::Metrics,
 };
 
 #[derive(Debug)]
@@ -40,14 +41,15 @@ struct Setup {
     secret: SecretString,
     previous: Option<SecretString>,
     limit: u32,
+    metrics: Metrics,
     clock: Arc<Watch>,
 }
 
 impl Setup {
     fn new() -> Self {
         let secret = "r".repeat(32).into();
-        let clock = Watch::at_noon();
-        Self { apps: BTreeMap::new(), secret, previous: None, limit: 0, clock }
+        let (metrics, clock) = (Metrics::new(), Watch::at_noon());
+        Self { apps: BTreeMap::new(), secret, previous: None, limit: 0, metrics, clock }
     }
 
     fn app(mut self, name: &str, keys: &[KeyHash]) -> Self {
@@ -74,6 +76,7 @@ impl Setup {
             secret: &self.secret,
             previous_secret: self.previous.as_ref(),
             max_failures_per_minute: self.limit,
+            metrics: self.metrics.clone(),
             clock: Arc::clone(&self.clock) as _,
         }
     }
@@ -262,6 +265,15 @@ async fn failures_beyond_the_limit_are_told_apart_and_valid_credentials_pass() {
     for valid in [key.expose(), token.expose_secret()] {
         who_at(&gateway, valid, here).await.unwrap();
     }
+    // What is told to nobody any more is counted as what it was.
+    let (_, counted) = setup.metrics.render();
+    for line in [
+        "{credential=\"api_key\",reason=\"unknown_key\"} 8",
+        "{credential=\"token\",reason=\"malformed_token\"} 6",
+        "{credential=\"client_secret\",reason=\"unknown_key\"} 1",
+    ] {
+        assert!(counted.contains(&format!("cwsgate_auth_refusals_total{line}\n")), "{counted}");
+    }
     assert_eq!(
         gateway.authenticate(None, here.map(|a| a.parse().unwrap())).await.err(),
         Some(Refused::Missing)
@@ -274,9 +286,11 @@ async fn the_last_use_of_a_key_is_known_across_reloads() {
     let setup = Setup::new().app("desk", &[key.hash(), idle.hash()]);
     let gateway = setup.build();
     let last = |gateway: &Authenticator, key: &ApiKey| {
-        let uses = gateway.key_uses();
+        let uses = gateway.key_uses().keys;
         uses.into_iter().find(|used| used.key_id == key.id()).unwrap().last_used
     };
+    let began = setup.clock.now();
+    setup.clock.advance(SignedDuration::from_mins(1));
     assert_eq!(last(&gateway, &key), None);
     who(&gateway, key.expose()).await.unwrap();
     let noon = setup.clock.now();
@@ -285,6 +299,7 @@ async fn the_last_use_of_a_key_is_known_across_reloads() {
     let later = setup.after(&gateway);
     assert_eq!(last(&later, &key), Some(noon));
     assert_eq!(last(&later, &idle), None);
+    assert_eq!(later.key_uses().since, began);
     who(&later, key.expose()).await.unwrap();
     assert_eq!(last(&later, &key), Some(noon + SignedDuration::from_mins(1)));
 }

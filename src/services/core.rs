@@ -1,4 +1,6 @@
-use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::BTreeMap, future::Future, num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc,
+};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -145,7 +147,12 @@ impl Core {
 
     /// Counts a machine that is about to be acted on.
     pub(super) fn count_machine(&self, ctx: &CallContext) -> Result<(), Error> {
-        self.quotas.machine(&ctx.principal.app).map(|_| ()).map_err(Error::QuotaExceeded)
+        self.count_machines(ctx, NonZeroU32::MIN)
+    }
+
+    /// The same for several, which are acted on together.
+    pub(super) fn count_machines(&self, ctx: &CallContext, count: NonZeroU32) -> Result<(), Error> {
+        self.quotas.machines(&ctx.principal.app, count).map(|_| ()).map_err(Error::QuotaExceeded)
     }
 
     /// The same sites with what is known of their sleep.

@@ -57,7 +57,9 @@ pub use sites::Sites;
 pub use stores::{SignedIn, StoreCredential, StoreListing, Stores};
 
 pub use crate::upstream::{
-    BreakerStatus, CooldownStatus, HealthStatus, ServiceHealth, SlotStatus, TokenState, TokenStatus,
+    BreakerStatus, CooldownStatus, HealthStatus, ServiceHealth, SlotStatus, TokenState,
+    TokenStatus,
+    passthrough::{answer_headers, request_headers},
 };
 
 /// Every use case, ready to be called.

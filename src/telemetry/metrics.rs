@@ -23,6 +23,7 @@ struct Instruments {
     request_duration: Family<RequestLabels, Histogram, fn() -> Histogram>,
     active_requests: Gauge<i64, AtomicI64>,
     requests_refused: Family<ReasonLabels, Counter>,
+    auth_refusals: Family<AuthRefusalLabels, Counter>,
     connections_open: Gauge<i64, AtomicI64>,
     connections_closed: Family<ReasonLabels, Counter>,
     upstream_duration: Family<UpstreamLabels, Histogram, fn() -> Histogram>,
@@ -58,6 +59,12 @@ struct RequestLabels {
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct AuthRefusalLabels {
+    credential: &'static str,
     reason: &'static str,
 }
 
@@ -121,6 +128,12 @@ impl Metrics {
             "cwsgate_requests_refused",
             "Requests refused before they were routed",
             requests_refused.clone(),
+        );
+        let auth_refusals = Family::default();
+        registry.register(
+            "cwsgate_auth_refusals",
+            "Callers that were not let in, by what they showed and why it was not accepted",
+            auth_refusals.clone(),
         );
         let connections_open = Gauge::default();
         registry.register(
@@ -191,6 +204,7 @@ impl Metrics {
             request_duration,
             active_requests,
             requests_refused,
+            auth_refusals,
             connections_open,
             connections_closed,
             upstream_duration,
@@ -237,6 +251,13 @@ impl Metrics {
     /// Counts a request that was refused before it was routed.
     pub fn request_refused(&self, reason: &'static str) {
         self.0.requests_refused.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a caller that was not let in. Both words are of closed sets: what it showed, such as
+    /// `api_key`, and why that was not accepted, such as `expired_key`.
+    pub fn caller_refused(&self, credential: &'static str, reason: &'static str) {
+        let labels = AuthRefusalLabels { credential, reason };
+        self.0.auth_refusals.get_or_create(&labels).inc();
     }
 
     /// Counts a connection as open until the returned value is dropped.
@@ -376,6 +397,7 @@ mod tests {
         metrics.record_fanout_source("ok");
         metrics.record_cache_read("machines", "hit");
         metrics.request_refused("bad_request");
+        metrics.caller_refused("api_key", "expired_key");
         metrics.connection_closed("header_timeout");
         let (content_type, text) = metrics.render();
         assert!(content_type.starts_with("application/openmetrics-text"));
@@ -383,6 +405,7 @@ mod tests {
             ("http_server_request_duration_seconds", "histogram"),
             ("http_server_active_requests", "gauge"),
             ("cwsgate_requests_refused", "counter"),
+            ("cwsgate_auth_refusals", "counter"),
             ("cwsgate_connections_open", "gauge"),
             ("cwsgate_connections_closed", "counter"),
             ("cwsgate_upstream_request_duration_seconds", "histogram"),
@@ -410,6 +433,7 @@ mod tests {
         metrics.record_token_mint("eu", "credential");
         metrics.record_fanout_source("stale");
         metrics.request_refused("bad_request");
+        metrics.caller_refused("api_key", "expired_key");
         metrics.connection_closed("header_timeout");
         let (_, text) = metrics.render();
         for line in [
@@ -418,6 +442,7 @@ mod tests {
             "cwsgate_token_mints_total{region=\"eu\",outcome=\"credential\"} 1\n",
             "cwsgate_fanout_sources_total{status=\"stale\"} 1\n",
             "cwsgate_requests_refused_total{reason=\"bad_request\"} 1\n",
+            "cwsgate_auth_refusals_total{credential=\"api_key\",reason=\"expired_key\"} 1\n",
             "cwsgate_connections_closed_total{reason=\"header_timeout\"} 1\n",
         ] {
             assert!(text.contains(line), "{line} in {text}");

@@ -4,6 +4,7 @@ mod batch;
 mod grants;
 mod leaks;
 mod passing;
+mod quotas;
 mod record;
 mod refusals;
 mod stub;

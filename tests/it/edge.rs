@@ -3,6 +3,8 @@
 mod access;
 mod admin;
 mod drain;
+mod keys;
+mod refused;
 mod reload;
 mod serving;
 mod slow_clients;

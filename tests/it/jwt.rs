@@ -17,6 +17,7 @@ use cwsgate::{
     auth::{Authenticator, AuthenticatorParts, Credential, Refused},
     config::{Config, Environment, LoadOptions},
     domain::{Clock, Principal},
+    telemetry::Metrics,
 };
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
@@ -129,6 +130,7 @@ fn authenticator(
         secret: config.server.secret.as_ref().unwrap(),
         previous_secret: None,
         max_failures_per_minute: 0,
+        metrics: Metrics::new(),
         clock: Arc::clone(clock) as _,
     };
     match earlier {

@@ -7,6 +7,7 @@
 mod control;
 mod credentials;
 mod guards;
+mod keys;
 mod probes;
 mod process;
 
@@ -40,6 +41,7 @@ pub fn admin(state: ApiState, lifecycle: Lifecycle, control: Control) -> Router 
         .route("/tokens", get(credentials::list))
         .route("/customers/{customer}/actions/release-credential", post(credentials::release))
         .route("/customers/{customer}/actions/test-credential", post(credentials::test))
+        .route("/keys", get(keys::list))
         .route("/breakers", get(guards::show))
         .route("/reload", get(process::show_reload))
         .route("/actions/reload", post(process::reload))

@@ -27,6 +27,7 @@ use super::{
     authenticate::{KnownApp, context, note_upstream},
     edge::RouteTemplate,
     problem::{Problem, no_route},
+    quota,
 };
 use crate::{
     domain::{CallContext, ProblemCode, Via},
@@ -46,16 +47,31 @@ pub(super) async fn pass(State(api): State<ApiState>, request: Request) -> Respo
     let template = RouteTemplate(path.surface().template());
     let (head, body) = request.into_parts();
     let mut response = match caller(&api, &head).await {
-        Ok(ctx) => {
-            let passed = passed(&api, &ctx, path, head, body).await;
-            let mut response = passed.unwrap_or_else(refused);
-            note_upstream(&ctx, response.headers_mut());
-            response.extensions_mut().insert(KnownApp(ctx.principal.app.clone()));
-            response
-        }
+        Ok(ctx) => answer(&api, &ctx, path, head, body).await,
         Err(problem) => refused(problem),
     };
     response.extensions_mut().insert(template);
+    response
+}
+
+/// What a known caller is told, and beside it where its app stands and whether Citrix was asked.
+async fn answer(
+    api: &ApiState,
+    ctx: &CallContext,
+    path: DropInPath,
+    head: Parts,
+    body: Body,
+) -> Response {
+    let app = &ctx.principal.app;
+    let (standing, counted) = quota::count(api, app);
+    let passed = match counted {
+        Ok(()) => passed(api, ctx, path, head, body).await,
+        Err(exceeded) => Err(exceeded),
+    };
+    let mut response = passed.unwrap_or_else(refused);
+    note_upstream(ctx, response.headers_mut());
+    quota::show(standing.as_ref(), response.headers_mut());
+    response.extensions_mut().insert(KnownApp(app.clone()));
     response
 }
 

@@ -18,9 +18,9 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
-    api::{ApiState, authenticate::KnownApp},
-    auth::{CannotIssue, IssuedToken, Refused},
-    domain::ClientAddr,
+    api::{ApiState, authenticate::KnownApp, edge::Told, problem::Problem, quota},
+    auth::{CannotIssue, Exceeded, IssuedToken, Refused},
+    domain::{ClientAddr, ProblemCode},
 };
 
 /// `root` or a customer's id stands in the path, and makes no difference: what a caller may do
@@ -45,6 +45,8 @@ struct OAuthError {
     code: &'static str,
     description: &'static str,
     retry_after: Option<Duration>,
+    /// The same in the gateway's words, for the log: what the client is not told is in it.
+    problem: Problem,
 }
 
 #[derive(Serialize)]
@@ -70,10 +72,14 @@ async fn issue_token(
     let mut client = from_header(&head.headers)?;
     let body = read_form(&head.headers, body).await?;
     client.read_form(&body)?;
-    let (Some(id), Some(secret)) = (client.id, client.secret) else { return Err(INVALID_CLIENT) };
+    let (Some(id), Some(secret)) = (client.id, client.secret) else {
+        return Err(invalid_client(Refused::Missing));
+    };
     let address = head.extensions.get::<ClientAddr>().map(|client| client.0);
     let (app, issued) = api.authenticator.issue(&id, &secret, address).map_err(refusal)?;
+    let standing = api.quotas.request(&app).map_err(over_quota)?;
     let mut response = answer(&issued);
+    quota::show(standing.as_ref(), response.headers_mut());
     response.extensions_mut().insert(KnownApp(app));
     Ok(response)
 }
@@ -122,7 +128,7 @@ fn from_header(headers: &HeaderMap) -> Result<Client, OAuthError> {
         let (id, secret) = text?.split_once(':')?;
         Some(Client { id: Some(unescaped(id)?), secret: Some(unescaped(secret)?.into()) })
     };
-    decoded().ok_or(INVALID_CLIENT)
+    decoded().ok_or_else(|| invalid_client(Refused::Malformed))
 }
 
 /// Both halves are form-encoded before they are joined.
@@ -154,31 +160,54 @@ fn answer(issued: &IssuedToken) -> Response {
 
 fn refusal(error: CannotIssue) -> OAuthError {
     match error {
-        CannotIssue::Internal(_) => OAuthError {
+        CannotIssue::Internal(cause) => OAuthError {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             code: "server_error",
             description: "The gateway failed.",
             retry_after: None,
+            problem: Problem::new(ProblemCode::Internal, "no token was signed").caused_by(&cause),
         },
-        CannotIssue::Refused(refused) => {
-            // Which of these it was helps guessing, so only the log is told.
-            tracing::info!(error.cause = %refused, "issued no token");
-            match refused {
-                Refused::TooManyFailures { retry_after } => OAuthError {
-                    status: StatusCode::TOO_MANY_REQUESTS,
-                    code: "invalid_client",
-                    description: "Too many requests with a wrong client id or secret.",
-                    retry_after: Some(retry_after),
-                },
-                _ => INVALID_CLIENT,
-            }
-        }
+        CannotIssue::Refused(refused @ Refused::TooManyFailures { retry_after }) => OAuthError {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            description: "Too many requests with a wrong client id or secret.",
+            retry_after: Some(retry_after),
+            ..invalid_client(refused)
+        },
+        CannotIssue::Refused(refused) => invalid_client(refused),
+    }
+}
+
+/// What Citrix says of a wrong client id or secret: 400, not 401. Which of the many things was wrong
+/// helps guessing, so that only the log is told.
+fn invalid_client(refused: Refused) -> OAuthError {
+    OAuthError {
+        status: StatusCode::BAD_REQUEST,
+        code: "invalid_client",
+        description: "Invalid client id or client secret.",
+        retry_after: None,
+        problem: refused.into(),
+    }
+}
+
+/// RFC 6749 has no code for it here; this one, of its section 4.1.2.1, says that waiting helps.
+fn over_quota(exceeded: Exceeded) -> OAuthError {
+    OAuthError {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: "temporarily_unavailable",
+        description: "This app has made as many requests as it may.",
+        retry_after: Some(exceeded.retry_after),
+        problem: exceeded.into(),
     }
 }
 
 fn invalid_request(description: &'static str) -> OAuthError {
-    let status = StatusCode::BAD_REQUEST;
-    OAuthError { status, code: "invalid_request", description, retry_after: None }
+    OAuthError {
+        status: StatusCode::BAD_REQUEST,
+        code: "invalid_request",
+        description,
+        retry_after: None,
+        problem: Problem::new(ProblemCode::InvalidRequest, description),
+    }
 }
 
 impl IntoResponse for OAuthError {
@@ -193,6 +222,7 @@ impl IntoResponse for OAuthError {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
         }
+        response.extensions_mut().insert(Told(self.problem));
         response
     }
 }
@@ -203,14 +233,6 @@ fn unstored(mut response: Response) -> Response {
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response
 }
-
-/// What Citrix says of a wrong client id or secret: 400, not 401.
-const INVALID_CLIENT: OAuthError = OAuthError {
-    status: StatusCode::BAD_REQUEST,
-    code: "invalid_client",
-    description: "Invalid client id or client secret.",
-    retry_after: None,
-};
 
 /// Bytes of a form: several times what an app's name and key take.
 const MAX_FORM: usize = 16 * 1024;

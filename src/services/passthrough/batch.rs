@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::{
     classify::{Class, DaasPath, classify, disguised},
+    deed::Deed,
     surface::{Surface, item_segments, push_query, push_segments},
 };
 use crate::{
-    domain::Action,
     services::Error,
     upstream::{
         BodyFault,
@@ -21,8 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) call: BatchItem,
-    pub(super) action: Action,
-    pub(super) path: DaasPath,
+    pub(super) deed: Deed,
 }
 
 /// Reads a whole batch, within bounds.
@@ -87,6 +86,9 @@ fn item(at: &str, value: Value) -> Result<Item, Error> {
     let Class::Act(action) = classify(Surface::Manage, &method, &path.rest) else {
         return Err(wrong_url("a batch holds no batch"));
     };
+    let mut deed = Deed::on(Some(&path), action);
+    deed.reference = Some(reference.clone());
+    deed.sites = path.sites;
     let mut target = String::new();
     push_segments(&mut target, segments.iter().map(String::as_str));
     push_query(&mut target, query);
@@ -97,7 +99,7 @@ fn item(at: &str, value: Value) -> Result<Item, Error> {
         headers: item_headers(&below("Headers"), headers)?,
         body: optional_text(&below("Body"), body)?,
     };
-    Ok(Item { call, action, path })
+    Ok(Item { call, deed })
 }
 
 fn item_headers(at: &str, value: Value) -> Result<Vec<(String, String)>, Error> {
@@ -180,6 +182,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::Action;
 
     fn one(item: &Value) -> Result<Item, Error> {
         parse(json!({ "Items": [item] }).to_string().as_bytes()).map(|mut items| items.remove(0))
@@ -200,7 +203,7 @@ mod tests {
         ] {
             let item = one(&json!({ "Reference": "1", "Method": method, "RelativeUrl": url }));
             let item = item.unwrap();
-            assert_eq!(item.action, action, "{url}");
+            assert_eq!(item.deed.action, action, "{url}");
             assert_eq!(item.call.relative_url, written);
         }
     }
@@ -236,7 +239,10 @@ mod tests {
     fn the_last_of_two_equal_names_is_what_is_judged_and_what_is_sent() {
         let text = r#"{"Items":[{"Reference":"1","Method":"GET","Method":"DELETE","RelativeUrl":"/Machines/x"}]}"#;
         let items = parse(text.as_bytes()).unwrap();
-        assert_eq!((items[0].action, items[0].call.method.as_str()), (Action::Write, "DELETE"));
+        assert_eq!(
+            (items[0].deed.action, items[0].call.method.as_str()),
+            (Action::Write, "DELETE")
+        );
     }
 
     #[test]

@@ -12,6 +12,17 @@ pub(super) enum Class {
     Batch,
 }
 
+/// How many machines a call acts on, by what it says of that.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reach {
+    /// It is about something else, or only reads.
+    None,
+    /// The one that the path names.
+    One,
+    /// All of a catalog, say: nobody here can tell.
+    Unknown,
+}
+
 /// The segments of a DaaS path after its base, taken apart.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct DaasPath {
@@ -25,7 +36,7 @@ impl DaasPath {
     /// `segments` follow the base. In the older form the first is the site, save for the few things
     /// that are in none.
     pub(super) fn of(surface: Surface, segments: &[String]) -> Self {
-        let lower: Vec<_> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+        let lower = lower(segments);
         let siteless = lower.first().is_none_or(|first| SITELESS.contains(&first.as_str()));
         let mut sites = Vec::new();
         if let ["sites", site, ..] = &words(&lower)[..] {
@@ -73,6 +84,21 @@ pub(super) fn classify(surface: Surface, method: &Method, segments: &[String]) -
         | Surface::CustomerLocations
         | Surface::CustomerStates => Class::Act(Action::Write),
     }
+}
+
+/// How many machines a call of DaaS with that action acts on. What a body says is not known, so
+/// that every change of a machine counts: it may set it to maintenance.
+pub(super) fn reach(action: Action, segments: &[String]) -> Reach {
+    match (action, &words(segments)[..]) {
+        (Action::Power | Action::Write, ["machines", id, ..]) if !id.starts_with('$') => Reach::One,
+        (Action::Power, _) => Reach::Unknown,
+        _ => Reach::None,
+    }
+}
+
+/// Segments as they compare.
+pub(super) fn lower(segments: &[String]) -> Vec<String> {
+    segments.iter().map(|segment| segment.to_ascii_lowercase()).collect()
 }
 
 /// Why a change may not be passed on: a lenient parser could read one of its segments as another
@@ -234,6 +260,33 @@ mod tests {
         }
         assert_eq!(class("PUT", "/cvad/manage/$batch"), Class::Act(Write));
         assert_eq!(class("POST", "/cvad/manage/x/$batch"), Class::Act(Write));
+    }
+
+    #[test]
+    fn machines_that_are_acted_on_are_known_by_the_path() {
+        for (call, expected) in [
+            ("POST /cvad/manage/Machines/x/$reboot", Reach::One),
+            ("POST /cvadapis/one/machines/x/$START", Reach::One),
+            ("DELETE /cvad/manage/Machines/x/PowerActionSchedules", Reach::One),
+            ("PATCH /cvad/manage/Machines/x", Reach::One),
+            ("DELETE /cvad/manage/Machines/x", Reach::One),
+            ("GET /cvad/manage/Machines/x", Reach::None),
+            ("POST /cvad/manage/Machines/$search", Reach::None),
+            ("POST /cvad/manage/Machines/$group", Reach::None),
+            ("POST /cvad/manage/Machines", Reach::None),
+            ("POST /cvad/manage/Machines/x/$logoff", Reach::None),
+            ("POST /cvad/manage/Sessions/x/$logoff", Reach::None),
+            ("PATCH /cvad/manage/DeliveryGroups/x", Reach::None),
+            ("POST /cvad/manage/MachineCatalogs/x/$RebootMachines", Reach::Unknown),
+            ("POST /cvadapis/one/DeliveryGroups/x/$StartRebootCycle", Reach::Unknown),
+            ("POST /cvad/manage/PowerActionSchedules", Reach::Unknown),
+        ] {
+            let (method, path) = call.split_once(' ').unwrap();
+            let Class::Act(action) = class(method, path) else { panic!("{call}") };
+            let path = DropInPath::of(path).unwrap();
+            let rest = DaasPath::of(path.surface(), path.below()).rest;
+            assert_eq!(reach(action, &rest), expected, "{call}");
+        }
     }
 
     #[test]

@@ -20,9 +20,9 @@ pub(super) fn up(
         }
     }
     headers.insert(header::AUTHORIZATION, authorization);
-    headers.insert("citrix-customerid", HeaderValue::from_str(customer.id.as_str())?);
+    headers.insert(CUSTOMER_ID, HeaderValue::from_str(customer.id.as_str())?);
     if let Some(site) = &passage.site {
-        headers.insert("citrix-instanceid", HeaderValue::from_str(site.as_str())?);
+        headers.insert(INSTANCE_ID, HeaderValue::from_str(site.as_str())?);
     }
     let transaction = ctx.transaction_id.to_string();
     headers.insert(TRANSACTION_ID, HeaderValue::from_str(&transaction)?);
@@ -62,6 +62,16 @@ pub(super) fn down(given: &HeaderMap, authorization: &HeaderValue, bodyless: boo
     headers
 }
 
+/// Every header of a caller's that has a meaning to Citrix, or to the gateway on Citrix's paths.
+pub fn request_headers() -> impl Iterator<Item = HeaderName> {
+    UP.into_iter().chain([CUSTOMER_ID, INSTANCE_ID, TRANSACTION_ID])
+}
+
+/// Every header of Citrix's that comes down.
+pub fn answer_headers() -> impl Iterator<Item = HeaderName> {
+    DOWN.into_iter()
+}
+
 /// Whether an item of a batch may have this header of its own.
 pub fn passes_in_batch(name: &str) -> bool {
     UP.iter().any(|known| known.as_str().eq_ignore_ascii_case(name))
@@ -78,6 +88,8 @@ fn holds(value: &[u8], token: &[u8]) -> bool {
 }
 
 pub(super) const TRANSACTION_ID: HeaderName = HeaderName::from_static("citrix-transactionid");
+const CUSTOMER_ID: HeaderName = HeaderName::from_static("citrix-customerid");
+const INSTANCE_ID: HeaderName = HeaderName::from_static("citrix-instanceid");
 const ADMIN_CREDENTIAL: HeaderName = HeaderName::from_static("x-admincredential");
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-accesstoken");
 

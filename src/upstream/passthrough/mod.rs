@@ -22,7 +22,7 @@ use http::{HeaderMap, HeaderValue, Method};
 
 pub use batch::BatchItem;
 pub use client::Client;
-pub use headers::passes_in_batch;
+pub use headers::{answer_headers, passes_in_batch, request_headers};
 pub use tape::BodyFault;
 
 use super::Service;

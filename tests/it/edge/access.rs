@@ -65,6 +65,66 @@ async fn a_listed_page_may_call_and_read_what_matters() {
 }
 
 #[tokio::test]
+async fn a_listed_page_may_use_citrix_s_paths_with_citrix_s_headers() {
+    let gateway = with_cors().await;
+    let path = "/cvad/manage/Machines/DEMOLAB%7CKESTREL";
+
+    let reply = gateway.send(preflight(&gateway, path, ALLOWED)).await;
+    assert_eq!(reply.status, 200);
+    let allowed = names(&reply, "access-control-allow-headers");
+    for name in [
+        "authorization",
+        "citrix-customerid",
+        "citrix-instanceid",
+        "citrix-locale",
+        "citrix-transactionid",
+        "content-encoding",
+        "if-match",
+        "prefer",
+        "x-accesstoken",
+        "x-actionname",
+        "x-admincredential",
+        "x-timezone",
+    ] {
+        assert_eq!(allowed.iter().filter(|known| *known == name).count(), 1, "{name}: {allowed:?}");
+    }
+    // What is not for Citrix and not for the gateway stays with the page.
+    for name in ["cookie", "host", "x-forwarded-for", "*"] {
+        assert!(!allowed.iter().any(|known| known == name), "{name}: {allowed:?}");
+    }
+
+    let site = gateway.simulator.customer("acme").unwrap().site_id;
+    let request = gateway
+        .request(Method::GET, path)
+        .header("origin", ALLOWED)
+        .header("citrix-customerid", "acme")
+        .header("citrix-instanceid", site);
+    let reply = gateway.send(request).await;
+    reply.ok(200);
+    assert_eq!(reply.header("access-control-allow-origin"), ALLOWED);
+    let exposed = names(&reply, "access-control-expose-headers");
+    for name in [
+        "citrix-ratelimit-limit",
+        "citrix-ratelimit-remaining",
+        "citrix-transactionid",
+        "content-disposition",
+        "etag",
+        "link",
+        "location",
+        "retry-after",
+    ] {
+        assert_eq!(exposed.iter().filter(|known| *known == name).count(), 1, "{name}: {exposed:?}");
+    }
+    assert!(!exposed.iter().any(|known| known == "set-cookie"), "{exposed:?}");
+}
+
+/// The names that a header lists.
+fn names(reply: &Reply, header: &str) -> Vec<String> {
+    let listed = reply.header(header).to_ascii_lowercase();
+    listed.split(',').map(|name| name.trim().to_owned()).collect()
+}
+
+#[tokio::test]
 async fn for_other_pages_it_is_as_if_there_were_no_cors() {
     let (with, without) = (with_cors().await, Gateway::demo().await);
     for origin in [

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::serving::{Serving, until};
 use crate::support::{Gateway, Reply};
 
-const ROUTES: [(Method, &str); 7] = [
+const ROUTES: [(Method, &str); 8] = [
     (Method::GET, "/tokens"),
+    (Method::GET, "/keys"),
     (Method::POST, "/customers/acme/actions/release-credential"),
     (Method::POST, "/customers/acme/actions/test-credential"),
     (Method::GET, "/breakers"),
@@ -200,7 +201,7 @@ async fn nothing_of_a_token_or_secret_is_shown() {
     let gateway = Serving::start("").await;
     gateway.get("/v1/machines").await.ok(200);
     let mut shown = String::new();
-    for path in ["/tokens", "/reload"] {
+    for path in ["/tokens", "/keys", "/reload"] {
         shown += &gateway.admin(Method::GET, path).await.text;
     }
     for path in ["/actions/reload", "/customers/acme/actions/test-credential"] {
@@ -210,6 +211,9 @@ async fn nothing_of_a_token_or_secret_is_shown() {
         assert!(!shown.contains(customer.client_secret.expose_secret()));
     }
     assert!(!shown.contains(gateway.key.expose()));
+    let hash = gateway.key.hash().to_string();
+    let (_, digest) = hash.rsplit_once('_').unwrap();
+    assert!(shown.contains(gateway.key.id()) && !shown.contains(digest), "{shown}");
     assert!(!shown.contains("CwsAuth") && !shown.contains("eyJ"), "{shown}");
 }
 
