@@ -30,7 +30,7 @@ mod views;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use admin::{Ask, Attempt, Control, Lifecycle, ReloadState, Trigger, admin};
@@ -66,9 +66,8 @@ pub struct ApiState {
     pub deadlines: Deadlines,
     /// From where callers come.
     pub access: Access,
-    /// Cancelled when the process is about to end: a stream that would go on tells its client to
-    /// come back and ends.
-    pub closing: CancellationToken,
+    /// Knows what goes on without its caller, so that the process waits for it before it ends.
+    pub changes: TaskTracker,
 }
 
 /// From where callers come.

@@ -118,6 +118,7 @@ fn state(
         previous_secret: config.server.previous_secret,
         max_fanout: config.upstream.max_fanout,
         cache,
+        changes: shared.changes.clone(),
     }));
     let services = Services::new(&core);
     Ok(ApiState {
@@ -137,7 +138,7 @@ fn state(
             action: config.server.action_deadline,
             max: config.server.max_deadline,
         },
-        closing: shared.closing.clone(),
+        changes: shared.changes.clone(),
     })
 }
 
