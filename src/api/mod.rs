@@ -27,7 +27,7 @@ mod quota;
 mod v1;
 mod views;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use tokio_util::task::TaskTracker;
@@ -41,7 +41,7 @@ use self::{cors::Cors, edge::Edge};
 use crate::{
     auth::{Authenticator, Quotas},
     config::Network,
-    domain::Clock,
+    domain::{AppName, Clock},
     operations::Operations,
     services::Services,
     telemetry::Metrics,
@@ -82,7 +82,7 @@ pub struct Access {
 }
 
 /// How long calls may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Deadlines {
     /// A call that names no deadline.
     pub default: Duration,
@@ -90,6 +90,8 @@ pub struct Deadlines {
     pub action: Duration,
     /// The longest that may be asked for.
     pub max: Duration,
+    /// The longest for apps that have less, whatever they ask for.
+    pub of_apps: Arc<BTreeMap<AppName, Duration>>,
 }
 
 /// Reads a path's segments as names and a query as parameters; for the fuzz targets.

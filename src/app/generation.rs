@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::Router;
 
@@ -137,9 +137,16 @@ fn state(
             default: config.server.default_deadline,
             action: config.server.action_deadline,
             max: config.server.max_deadline,
+            of_apps: Arc::new(deadlines_of(&apps)),
         },
         changes: shared.changes.clone(),
     })
+}
+
+fn deadlines_of(apps: &BTreeMap<AppName, Caller>) -> BTreeMap<AppName, Duration> {
+    let limited =
+        apps.values().filter_map(|app| Some((app.name.clone(), app.limits.max_deadline?)));
+    limited.collect()
 }
 
 /// An app that may do everything.
