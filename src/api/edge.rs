@@ -15,6 +15,7 @@ use super::{
     client_address::client_address,
     headers::{REQUEST_ID, mark},
     problem::Problem,
+    trace::trace_id,
     views::millis,
 };
 use crate::{
@@ -63,7 +64,7 @@ pub(crate) async fn edge(
     if let Some(client) = client {
         request.extensions_mut().insert(client);
     }
-    let method = request.method().clone();
+    let (method, trace) = (request.method().clone(), trace_id(request.headers()));
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
@@ -84,7 +85,7 @@ pub(crate) async fn edge(
         response.headers_mut().insert(SERVER_TIMING, value);
     }
     drop(active);
-    let line = AccessLine { id, method, route, client, problem };
+    let line = AccessLine { id, trace, method, route, client, problem };
     line.write(&metrics, &response, took);
     response
 }
@@ -104,6 +105,7 @@ fn rendered(problem: &Problem, id: &RequestId, path: &str, bare: Response) -> Re
 
 struct AccessLine {
     id: RequestId,
+    trace: Option<String>,
     method: Method,
     route: Option<MatchedPath>,
     client: Option<ClientAddr>,
@@ -122,6 +124,7 @@ impl AccessLine {
             target: "cwsgate::access",
             duration_ms = millis(took),
             cwsgate.request_id = self.id.as_str(),
+            trace_id = self.trace,
             http.request.method = known_method(&self.method),
             http.route = route,
             http.response.status_code = response.status().as_u16(),

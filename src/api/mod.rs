@@ -24,6 +24,7 @@ mod openapi;
 mod params;
 mod problem;
 mod quota;
+mod trace;
 mod v1;
 mod views;
 
