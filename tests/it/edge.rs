@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod drain;
+mod mutations;
 mod reload;
 mod serving;
 mod slow_clients;
