@@ -27,7 +27,10 @@ use arc_swap::ArcSwap;
 pub use doctor::{Checkup, Step, Trouble, diagnose};
 pub use error::Error;
 use futures_util::future::OptionFuture;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -193,10 +196,16 @@ impl App {
             let delay = current.load().config.server.drain_delay;
             tracing::info!(delay_ms = millis(delay), "draining");
             tokio::time::sleep(delay).await;
-            shared.closing.cancel();
             close_public.cancel();
+            Instant::now() + current.load().config.server.drain_timeout
         };
-        let (drained, ()) = tokio::join!(serving, draining);
+        let (drained, until) = tokio::join!(serving, draining);
+        // Callers may have gone; what they began is finished and recorded.
+        shared.changes.close();
+        if timeout_at(until, shared.changes.wait()).await.is_err() {
+            let changes = shared.changes.len();
+            tracing::warn!(changes, "changes were left under way: their outcome is not known");
+        }
         tracing::info!(finished = drained.finished, aborted = drained.aborted, "drained");
         if let Err(error) = operations.await {
             tracing::error!(%error, "operations broke down");

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
@@ -18,13 +20,21 @@ use crate::{
     domain::{AppName, CallContext, ClientAddr, ProblemCode, RequestId},
 };
 
-/// When a request came, and whether its deadline is the caller's own wish.
+/// When a request came, and how long it may take as far as its caller and its app decide.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
-    /// When the request came.
-    pub(crate) received: Instant,
-    /// Whether the caller asked for the deadline.
-    pub(crate) asked: bool,
+    received: Instant,
+    /// What the caller asked for.
+    asked: Option<Duration>,
+    /// What its app has at the most.
+    longest: Duration,
+}
+
+impl Deadline {
+    /// The deadline of a call that has `usual` unless somebody said otherwise.
+    pub(crate) fn unless_asked(&self, usual: Duration) -> Instant {
+        self.received + self.asked.unwrap_or(usual).min(self.longest)
+    }
 }
 
 /// The app of a request, for the access line.
@@ -79,28 +89,28 @@ pub(crate) async fn context(
         CredentialError::Conflicting => Problem::invalid_at("/Authorization", error.to_string()),
     })?;
     let principal = api.authenticator.authenticate(credential.as_ref(), address).await?;
-    let asked = asked_deadline(headers, api.deadlines)?;
-    let deadline = received + asked.unwrap_or(api.deadlines.default);
+    let limits = &api.deadlines;
+    let asked = asked_deadline(headers, limits)?;
+    let longest = limits.of_apps.get(&principal.app).copied().unwrap_or(limits.max);
+    let deadline = Deadline { received, asked, longest };
     let request_id =
         head.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
-    let mut ctx = CallContext::new(principal, deadline, request_id);
+    let until = deadline.unless_asked(limits.default);
+    let mut ctx = CallContext::new(principal, until, request_id);
     ctx.freshness = caching::freshness(headers);
     ctx.on_behalf_of = headers
         .get(&ON_BEHALF_OF)
         .and_then(|value| value.to_str().ok())
         .filter(|value| !value.is_empty() && value.len() <= MAX_ON_BEHALF_OF)
         .map(ToOwned::to_owned);
-    Ok((ctx, Deadline { received, asked: asked.is_some() }))
+    Ok((ctx, deadline))
 }
 
 /// The deadline the caller asks for.
-fn asked_deadline(
-    headers: &HeaderMap,
-    limits: Deadlines,
-) -> Result<Option<std::time::Duration>, Problem> {
+fn asked_deadline(headers: &HeaderMap, limits: &Deadlines) -> Result<Option<Duration>, Problem> {
     let Some(value) = headers.get(&DEADLINE) else { return Ok(None) };
     let millis = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
-    let asked = millis.map(std::time::Duration::from_millis);
+    let asked = millis.map(Duration::from_millis);
     asked.filter(|asked| !asked.is_zero() && *asked <= limits.max).map(Some).ok_or_else(|| {
         let max = limits.max.as_millis();
         Problem::invalid_at(

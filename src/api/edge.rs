@@ -15,6 +15,7 @@ use super::{
     client_address::client_address,
     headers::{REQUEST_ID, mark},
     problem::Problem,
+    trace::trace_id,
     views::millis,
 };
 use crate::{
@@ -67,7 +68,7 @@ pub(crate) async fn edge(
     if let Some(client) = client {
         request.extensions_mut().insert(client);
     }
-    let method = request.method().clone();
+    let (method, trace) = (request.method().clone(), trace_id(request.headers()));
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
@@ -89,7 +90,7 @@ pub(crate) async fn edge(
     }
     drop(active);
     let told = response.extensions_mut().remove::<Told>().map(|Told(problem)| problem);
-    let line = AccessLine { id, method, route, client, problem: problem.or(told) };
+    let line = AccessLine { id, trace, method, route, client, problem: problem.or(told) };
     line.write(&metrics, &response, took);
     response
 }
@@ -109,6 +110,7 @@ fn rendered(problem: &Problem, id: &RequestId, path: &str, bare: Response) -> Re
 
 struct AccessLine {
     id: RequestId,
+    trace: Option<String>,
     method: Method,
     route: Option<MatchedPath>,
     client: Option<ClientAddr>,
@@ -127,6 +129,7 @@ impl AccessLine {
             target: "cwsgate::access",
             duration_ms = millis(took),
             cwsgate.request_id = self.id.as_str(),
+            trace_id = self.trace,
             http.request.method = known_method(&self.method),
             http.route = route,
             http.response.status_code = response.status().as_u16(),

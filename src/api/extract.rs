@@ -53,10 +53,8 @@ impl FromRequestParts<ApiState> for WaitingCaller {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let mut ctx = context(parts)?;
-        if let Some(deadline) = parts.extensions.get::<Deadline>()
-            && !deadline.asked
-        {
-            ctx.deadline = deadline.received + state.deadlines.max;
+        if let Some(deadline) = parts.extensions.get::<Deadline>() {
+            ctx.deadline = deadline.unless_asked(state.deadlines.max);
         }
         Ok(Self(ctx))
     }
@@ -67,10 +65,8 @@ impl FromRequestParts<ApiState> for ActingCaller {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let mut ctx = context(parts)?;
-        if let Some(deadline) = parts.extensions.get::<Deadline>()
-            && !deadline.asked
-        {
-            ctx.deadline = deadline.received + state.deadlines.action;
+        if let Some(deadline) = parts.extensions.get::<Deadline>() {
+            ctx.deadline = deadline.unless_asked(state.deadlines.action);
         }
         Ok(Self(ctx))
     }

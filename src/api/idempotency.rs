@@ -69,7 +69,7 @@ async fn once(api: ApiState, request: Request, next: Next) -> Result<Response, P
     ctx.reservation = Some(id);
     parts.extensions.insert(ctx.clone());
     let request = Request::from_parts(parts, Body::from(body));
-    let working = tokio::spawn(async move {
+    let working = api.changes.clone().spawn(async move {
         let handled = tokio::spawn(next.run(request)).await;
         let response = handled.unwrap_or_else(|_| {
             let request = ctx.request_id.as_str();

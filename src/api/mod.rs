@@ -24,13 +24,14 @@ mod openapi;
 mod params;
 mod problem;
 mod quota;
+mod trace;
 mod v1;
 mod views;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use admin::{Ask, Attempt, Control, Lifecycle, ReloadState, Trigger, admin};
@@ -41,7 +42,7 @@ use self::{cors::Cors, edge::Edge};
 use crate::{
     auth::{Authenticator, Quotas},
     config::Network,
-    domain::Clock,
+    domain::{AppName, Clock},
     operations::Operations,
     services::Services,
     telemetry::Metrics,
@@ -66,9 +67,8 @@ pub struct ApiState {
     pub deadlines: Deadlines,
     /// From where callers come.
     pub access: Access,
-    /// Cancelled when the process is about to end: a stream that would go on tells its client to
-    /// come back and ends.
-    pub closing: CancellationToken,
+    /// Knows what goes on without its caller, so that the process waits for it before it ends.
+    pub changes: TaskTracker,
 }
 
 /// From where callers come.
@@ -83,7 +83,7 @@ pub struct Access {
 }
 
 /// How long calls may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Deadlines {
     /// A call that names no deadline.
     pub default: Duration,
@@ -91,6 +91,8 @@ pub struct Deadlines {
     pub action: Duration,
     /// The longest that may be asked for.
     pub max: Duration,
+    /// The longest for apps that have less, whatever they ask for.
+    pub of_apps: Arc<BTreeMap<AppName, Duration>>,
 }
 
 /// Reads a path's segments as names and a query as parameters; for the fuzz targets.

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::Router;
 
@@ -119,6 +119,7 @@ fn state(
         previous_secret: config.server.previous_secret,
         max_fanout: config.upstream.max_fanout,
         cache,
+        changes: shared.changes.clone(),
     }));
     let services = Services::new(&core);
     Ok(ApiState {
@@ -137,9 +138,16 @@ fn state(
             default: config.server.default_deadline,
             action: config.server.action_deadline,
             max: config.server.max_deadline,
+            of_apps: Arc::new(deadlines_of(&apps)),
         },
-        closing: shared.closing.clone(),
+        changes: shared.changes.clone(),
     })
+}
+
+fn deadlines_of(apps: &BTreeMap<AppName, Caller>) -> BTreeMap<AppName, Duration> {
+    let limited =
+        apps.values().filter_map(|app| Some((app.name.clone(), app.limits.max_deadline?)));
+    limited.collect()
 }
 
 /// An app that may do everything.

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::{Error, Options};
 use crate::{
@@ -21,8 +21,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lifecycle: Lifecycle,
     pub(super) options: Options,
-    /// Cancelled when streams have to end.
-    pub(super) closing: CancellationToken,
+    /// What goes on without its caller, and is waited for at the end.
+    pub(super) changes: TaskTracker,
     pub(super) operations: Runner,
     pub(super) db: Db,
     pub(super) audit: Audit,
@@ -44,7 +44,7 @@ impl Shared {
             clock,
             lifecycle: Lifecycle::default(),
             options: options.clone(),
-            closing: CancellationToken::new(),
+            changes: TaskTracker::new(),
             operations,
             db,
             audit,

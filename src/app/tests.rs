@@ -155,7 +155,7 @@ async fn the_way_to_citrix_is_kept_while_regions_and_its_settings_are() {
 }
 
 #[tokio::test]
-async fn a_drain_can_be_asked_for_and_ends_streams() {
+async fn a_drain_can_be_asked_for() {
     let gateway = Running::start().await;
     gateway.control.drain().cancel();
     gateway.serving.await.unwrap();

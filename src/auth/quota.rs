@@ -203,6 +203,7 @@ mod tests {
         let limits = AppLimits {
             requests_per_minute: requests.and_then(NonZeroU32::new),
             machines_per_hour: machines.and_then(NonZeroU32::new),
+            max_deadline: None,
         };
         let name = AppName::try_from(name).unwrap();
         App { name, keys: Vec::new(), subject: None, grants: Vec::new(), limits }

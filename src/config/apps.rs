@@ -1,6 +1,6 @@
 mod read;
 
-use std::{collections::BTreeSet, fmt, num::NonZeroU32};
+use std::{collections::BTreeSet, fmt, num::NonZeroU32, time::Duration};
 
 use jiff::Timestamp;
 
@@ -30,6 +30,8 @@ pub struct AppLimits {
     pub requests_per_minute: Option<NonZeroU32>,
     /// Machines that are acted on in an hour.
     pub machines_per_hour: Option<NonZeroU32>,
+    /// The longest that a call may take.
+    pub max_deadline: Option<Duration>,
 }
 
 /// The hash of an API key as `cwsgate key new` prints it: `cwsgate_hash_{id}_{sha256}`.

@@ -213,7 +213,7 @@ pub(super) const SECTIONS: &[Keys] = &[
     ("stores.*.auth", &["method", "username", "password"]),
     ("issuers.*", &["issuer", "audience", "jwks_url", "algorithms"]),
     ("apps.*", &["keys", "subject", "grants", "limits"]),
-    ("apps.*.limits", &["requests_per_minute", "machines_per_hour"]),
+    ("apps.*.limits", &["requests_per_minute", "machines_per_hour", "max_deadline"]),
     ("apps.*.keys[]", &["hash", "expires"]),
     ("apps.*.subject", &["issuer", "claim", "value"]),
     ("apps.*.grants[]", &["actions", "customers", "sites", "stores", "require_reason"]),

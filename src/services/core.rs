@@ -5,6 +5,7 @@ use std::{
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use tokio_util::task::TaskTracker;
 
 use super::{Account, Candidate, Directory, Error, Idempotency, ReadCache, Wildcard};
 use crate::{
@@ -32,6 +33,7 @@ pub struct Core {
     /// Seals the handles of users' sign-ins to stores.
     pub(super) store_sessions: Sealer,
     pub(super) cache: ReadCache,
+    pub(super) changes: TaskTracker,
 }
 
 /// What a [`Core`] is made of.
@@ -61,6 +63,8 @@ pub struct CoreParts {
     pub max_fanout: usize,
     /// What was read of Citrix lately.
     pub cache: ReadCache,
+    /// Knows the changes that are under way, so that the process waits for them before it ends.
+    pub changes: TaskTracker,
 }
 
 impl Core {
@@ -88,6 +92,7 @@ impl Core {
             stores,
             store_sessions,
             cache,
+            changes: parts.changes,
         }
     }
 
@@ -186,7 +191,7 @@ impl Core {
         judge: fn(&Result<T, Error>) -> Outcome,
     ) -> Result<T, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
-        let recorded = tokio::spawn(async move {
+        let recorded = self.changes.spawn(async move {
             let intent = core.audit.begin(&ctx, event, Idempotency::acting(&ctx)).await?;
             let result = AssertUnwindSafe(work).catch_unwind().await;
             let Ok(result) = result else {

@@ -130,7 +130,8 @@ impl Recoveries {
         };
         // It goes on when the caller goes away: half a recovery helps nobody. Its steps are recorded
         // each for itself.
-        tokio::spawn(run.through(before, allow_restart)).await.map_err(|error| {
+        let run = self.core.changes.spawn(run.through(before, allow_restart));
+        run.await.map_err(|error| {
             tracing::error!(%error, "a recovery broke down");
             Error::Internal
         })

@@ -77,8 +77,7 @@ impl Transport {
             let mut result = self.attempt(ctx, customer, call, &mut seen).await;
             self.reporter.call_ended(customer, call, &result, started);
             self.note_hibernation(customer, call, seen);
-            let hint = result.as_ref().err().and_then(|error| error.kind.retry_after());
-            let ended = permit.end(seen.with_hint(hint));
+            let ended = permit.end(seen);
             if let (Err(error), Some(cooldown)) = (&mut result, ended.cooldown) {
                 error.kind = ErrorKind::RateLimited { retry_after: Some(cooldown) };
             }
@@ -86,7 +85,7 @@ impl Transport {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
-            let pause = self.retry.pause(attempt, seen.with_hint(hint), reads);
+            let pause = self.retry.pause(attempt, seen, reads);
             log_failure(customer, call, &error, attempt, pause);
             let Some(pause) = pause else { return Err(error) };
             if pause >= ctx.remaining() {
@@ -137,7 +136,7 @@ impl Transport {
         let lease = lease.map_err(|refusal| no_token(origin, refusal))?;
         let answer = self.exchange(ctx, &sending, &lease, seen).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
-            return self.settle(ctx, call, sending.origin, answer);
+            return self.settle(ctx, call, sending.origin, answer, seen);
         }
         let newer = match lease.replace(ctx.deadline).await {
             Ok(newer) => newer,
@@ -149,7 +148,7 @@ impl Transport {
             newer.rejected();
             return Err(self.rejected(ctx, origin, answer));
         }
-        self.settle(ctx, call, sending.origin, answer)
+        self.settle(ctx, call, sending.origin, answer, seen)
     }
 
     async fn exchange(
@@ -200,12 +199,13 @@ impl Transport {
         call: &Call,
         origin: Origin,
         answer: Answer,
+        seen: &mut Outcome,
     ) -> Result<Reply, Error> {
         if answer.headers.contains_key(SIMULATED) {
             ctx.note_simulated();
         }
         if !answer.status.is_success() {
-            return Err(self.refusal(ctx, call, &origin, answer));
+            return Err(self.refusal(ctx, call, &origin, answer, seen));
         }
         let transaction_id = Some(transaction_id(ctx, &answer.headers));
         match answer.body {
@@ -231,10 +231,18 @@ impl Transport {
     }
 
     /// The error for an answer that is no success. Its body may be lost; its status is certain.
-    fn refusal(&self, ctx: &CallContext, call: &Call, origin: &Origin, answer: Answer) -> Error {
+    fn refusal(
+        &self,
+        ctx: &CallContext,
+        call: &Call,
+        origin: &Origin,
+        answer: Answer,
+        seen: &mut Outcome,
+    ) -> Error {
         let body = answer.body.unwrap_or_default();
         let said = fault::said(&answer.headers, &body, self.clock.now());
         let retry_after = said.retry_after;
+        *seen = seen.with_hint(retry_after);
         let kind = match answer.status.as_u16() {
             400 | 409 if call.is_power() && said.code.is_some() => {
                 power_refusal(said.code.as_deref(), answer.status)

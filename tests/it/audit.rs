@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Gateway, Postgres, Store, over_both};
+use crate::support::{Gateway, Store, over_both};
 
 over_both! {
     every_change_is_recorded_with_its_outcome,
@@ -231,29 +231,4 @@ async fn a_file_of_json_lines_follows_the_trail_and_may_be_moved_away() {
     std::fs::rename(&file, folder.path().join("audit.1")).unwrap();
     gateway.post(&format!("{KESTREL}/actions/clear-maintenance"), Value::Null).await.ok(200);
     assert_eq!(lines(2).await[0]["action"], "clear-maintenance");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_its_database_the_gateway_reads_and_changes_nothing() {
-    let Some(mut server) = Postgres::start().await else { return };
-    let store = Store::postgres(&server, "lost").await;
-    let gateway = gateway(&store).await;
-    let maintain = format!("{KESTREL}/actions/set-maintenance");
-    gateway.post(&maintain, Value::Null).await.ok(200);
-    server.stop();
-
-    let refused = gateway.post(&maintain, Value::Null).await.problem(503, "audit_unavailable");
-    let with_key = gateway.request(Method::POST, &maintain).header("idempotency-key", "k");
-    let with_key = gateway.send(with_key).await;
-
-    assert_eq!(refused["origin"], "gateway");
-    with_key.problem(503, "audit_unavailable");
-    gateway.get("/v1/audit").await.problem(503, "audit_unavailable");
-    gateway.get("/v1/machines").await.ok(200);
-    assert_eq!(gateway.writes().await.len(), 1, "only what was recorded");
-
-    server.resume().await;
-    gateway.post(&maintain, Value::Null).await.ok(200);
-    let all = entries(&gateway, "").await;
-    assert_eq!(all.len(), 2, "nothing of what was acknowledged is lost");
 }

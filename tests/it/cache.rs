@@ -193,6 +193,39 @@ async fn a_power_action_looks_at_the_machine_and_not_at_what_is_kept() {
 }
 
 #[tokio::test]
+async fn operations_are_planned_and_carried_out_by_what_citrix_says_now() {
+    let gateway = caching().await;
+    let kestrel = "customers/acme/sites/-/machines/KESTREL";
+    let body = |dry_run: bool| json!({ "action": "reboot", "dryRun": dry_run, "selector": { "in": [kestrel] } });
+    let operate = async |body: Value| {
+        let post = gateway.request(Method::POST, "/v1/operations").header("idempotency-key", "k");
+        let post = post.header("content-type", "application/json").body(body.to_string());
+        gateway.send(post).await
+    };
+    // All of it is kept, and says that nobody is there.
+    for path in [MACHINES, KESTREL, "/v1/machines?pageSize=1000"] {
+        gateway.get(path).await.ok(200);
+    }
+    let plan = operate(body(true)).await.ok(200);
+    assert_eq!(plan["plan"]["targets"].as_array().unwrap().len(), 1, "{plan}");
+    let id = gateway.get(KESTREL).await.ok(200)["id"].as_str().unwrap().to_owned();
+    // The first look is the plan's; the one just before acting is held up.
+    let slow = json!({ "match": { "method": "GET", "pathContains": id }, "latencyMs": 1500 });
+    gateway.fault(slow);
+    let begun = operate(body(false)).await.ok(202);
+    let session = json!({ "user": "mira", "state": "Active" });
+    gateway.sim("POST", "/_sim/machines/acme/DEMOLAB%7CKESTREL/sessions", session).await;
+
+    let path = format!("{}?wait=50s", begun["self"].as_str().unwrap());
+    let ended = gateway.get(&path).await.ok(200);
+
+    assert_eq!(ended["counts"]["skipped"], 1, "{ended}");
+    assert_eq!(gateway.power_counts("DEMOLAB\\KESTREL", "reboot").await, (0, 0));
+    let plan = operate(body(true)).await.ok(200);
+    assert_eq!(plan["plan"]["targets"], json!([]), "{plan}");
+}
+
+#[tokio::test]
 async fn who_has_the_same_already_is_told_only_that() {
     let gateway = caching().await;
     for path in [MACHINES, KESTREL, "/v1/customers", "/v1/whoami", "/v1/customers/acme/sites"] {

@@ -5,6 +5,7 @@ mod admin;
 mod drain;
 mod keys;
 mod refused;
+mod mutations;
 mod reload;
 mod serving;
 mod slow_clients;

@@ -2,6 +2,10 @@
 //! One test a row.
 
 mod api;
+mod database;
+mod elsewhere;
+mod identity;
+mod process;
 mod stores;
 mod tokens;
 
@@ -14,8 +18,10 @@ use cwsgate::{
     simulator::{FaultRule, Options, Simulator},
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::support::{Program, Reply, write};
+use self::elsewhere::{Elsewhere, Host};
+use crate::support::{Program, Reply, bash, write};
 
 /// What is asked of the gateway.
 #[derive(Clone, Copy)]
@@ -44,73 +50,140 @@ struct Row<'a> {
     logged: &'a str,
 }
 
-impl Row<'_> {
-    async fn check(self) {
-        let Self { ask, fault, settings, status, code, asked, logged } = self;
+/// A gateway process over a simulator.
+struct Bench {
+    simulator: Simulator,
+    folder: TempDir,
+    key: ApiKey,
+    gateway: Program,
+    address: String,
+    client: reqwest::Client,
+}
+
+impl Bench {
+    /// Serves with these lines of configuration and variables.
+    async fn start(settings: &str, variables: &[(&str, &str)]) -> Self {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let key = ApiKey::generate().unwrap();
-        let upstreams = upstream_config(&simulator);
-        let port = simulator.region("us").unwrap().port().unwrap();
-        let settings = settings.replace("PLAIN", &port.to_string());
-        // Lines for a section that is there already go into it.
-        let (settings, upstreams) = match settings.strip_prefix(REGION) {
-            Some(lines) => ("", upstreams.replacen(REGION, &format!("{REGION}{lines}\n"), 1)),
-            None => (settings.as_str(), upstreams),
-        };
         let mut text = String::from(
             "[server]\nlisten = \"127.0.0.1:0\"\ndrain_delay = \"0s\"\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n[cache.ttl]\nmachines = \"0s\"\n",
+             secret = \"0123456789abcdef0123456789abcdef\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n[cache.ttl]\nmachines = \"0s\"\n",
         );
         write!(
             text,
             "{settings}\n[apps.tests]\nkeys = [\"{}\"]\ngrants = [{{ actions = [\"read\", \
-             \"power\"], customers = [\"*\"], stores = [\"*\"] }}]\n{upstreams}",
-            key.hash()
+             \"power\", \"maintain\", \"audit\"], customers = [\"*\"], stores = [\"*\"] }}]\n{}",
+            key.hash(),
+            upstream_config(&simulator)
         )
         .unwrap();
-        let config = write(folder.path(), "gateway.toml", &text);
-        let mut gateway = Program::start(&["serve", "--config", &config, "--output", "json"]);
-        let address = gateway.json().await["gateway"].as_str().unwrap().to_owned();
+        write(folder.path(), "gateway.toml", &text);
+        let (gateway, address) = serve(&folder, variables).await;
         let client = client(&ClientOptions::default()).unwrap();
-        let send = async |method: &str, path: &str| -> Reply {
-            let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-            let request = client.request(method, format!("{address}{path}"));
-            let request = request.bearer_auth(key.expose()).header("cwsgate-deadline-ms", "8000");
-            Reply::read(request.send().await.unwrap()).await
-        };
-        let path = stores::resolved(ask.path, async |path| send("GET", path).await).await;
-        if ask.warm {
-            send("GET", path.split("/actions/").next().unwrap()).await.ok(200);
-        }
-        let before = count(&simulator, ask).await;
-        let rule: FaultRule = serde_json::from_value(fault.clone()).unwrap();
-        simulator.add_fault(rule).unwrap();
+        Self { simulator, folder, key, gateway, address, client }
+    }
 
-        let reply = send(ask.method, &path).await;
+    fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self.client.request(method, format!("{}{path}", self.address));
+        request.bearer_auth(self.key.expose()).header("cwsgate-deadline-ms", "8000")
+    }
 
-        let problem = reply.problem(status, code);
-        assert_eq!(count(&simulator, ask).await - before, asked, "{fault}: {problem}");
-        gateway.terminate().await;
-        let ended = gateway.ended().await;
-        let lines = ended.errors.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let lines: Vec<Value> = lines.filter(|line| line["error.type"] == code).collect();
-        let [line] = lines.as_slice() else { panic!("not one access line: {}", ended.errors) };
-        let cause = line["error.cause"].as_str().unwrap_or_default();
-        assert!(cause.contains(logged), "{cause:?} lacks {logged:?}");
-        assert_eq!(line["http.response.status_code"], status);
-        assert_eq!(line["cwsgate.request_id"], problem["requestId"]);
+    async fn send(&self, method: &str, path: &str) -> Reply {
+        Reply::read(self.request(method, path).send().await.unwrap()).await
+    }
+
+    fn fault(&self, rule: Value) {
+        let rule: FaultRule = serde_json::from_value(rule).unwrap();
+        self.simulator.add_fault(rule).unwrap();
+    }
+
+    async fn asked(&self, counted: &str, path_part: &str) -> usize {
+        let path = format!("/_sim/requests?limit=5000&{counted}");
+        let (_, answer) = self.simulator.control("GET", &path, Value::Null).await;
+        let requests = answer["requests"].as_array().unwrap();
+        let counts = |request: &&Value| request["path"].as_str().unwrap().contains(path_part);
+        requests.iter().filter(counts).count()
+    }
+
+    /// Ends the gateway, and gives what it has logged.
+    async fn log(self) -> Vec<Value> {
+        self.gateway.terminate().await;
+        lines(&self.gateway.ended().await.errors)
     }
 }
 
-const REGION: &str = "[regions.us]\n";
+async fn serve(folder: &TempDir, variables: &[(&str, &str)]) -> (Program, String) {
+    let config = folder.path().join("gateway.toml");
+    // A file that would grow beyond its limit fails its write, and the process is not killed.
+    let mut command = bash(
+        "trap '' XFSZ; exec \"$1\" serve --config \"$2\" --output json",
+        &[env!("CARGO_BIN_EXE_cwsgate"), config.to_str().unwrap()],
+    );
+    command.envs(variables.iter().copied());
+    let mut gateway = Program::start_command(command);
+    let address = gateway.json().await["gateway"].as_str().unwrap().to_owned();
+    (gateway, address)
+}
 
-async fn count(simulator: &Simulator, ask: Ask) -> usize {
-    let path = format!("/_sim/requests?limit=5000&{}", ask.counted);
-    let (_, answer) = simulator.control("GET", &path, Value::Null).await;
-    let requests = answer["requests"].as_array().unwrap();
-    let counts = |request: &&Value| request["path"].as_str().unwrap().contains(ask.path_part);
-    requests.iter().filter(counts).count()
+fn lines(log: &str) -> Vec<Value> {
+    log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Looks for the one access line of a problem, and for what lay behind it.
+#[track_caller]
+fn assert_logged(log: &[Value], problem: &Value, logged: &[&str]) {
+    let lines: Vec<_> =
+        log.iter().filter(|line| line["cwsgate.request_id"] == problem["requestId"]).collect();
+    let access: Vec<_> =
+        lines.into_iter().filter(|line| line["target"] == "cwsgate::access").collect();
+    let [line] = access.as_slice() else { panic!("not one access line: {log:#?}") };
+    assert_eq!(line["error.type"], problem["code"]);
+    assert_eq!(line["http.response.status_code"], problem["status"]);
+    let cause = line["error.cause"].as_str().unwrap_or_default();
+    assert!(logged.iter().any(|part| cause.contains(part)), "{cause:?} lacks {logged:?}");
+}
+
+impl Row<'_> {
+    async fn check(self) {
+        let Self { ask, fault, settings, status, code, asked, logged } = self;
+        let bench = Bench::start(settings, &[]).await;
+        let path = stores::resolved(ask.path, async |path| bench.send("GET", path).await).await;
+        if ask.warm {
+            bench.send("GET", path.split("/actions/").next().unwrap()).await.ok(200);
+        }
+        let before = bench.asked(ask.counted, ask.path_part).await;
+        bench.fault(fault.clone());
+
+        let problem = bench.send(ask.method, &path).await.problem(status, code);
+
+        let after = bench.asked(ask.counted, ask.path_part).await;
+        assert_eq!(after - before, asked, "{fault}: {problem}");
+        assert_logged(&bench.log().await, &problem, &[logged]);
+    }
+
+    /// The row of an upstream that is somewhere else: where `key` of the configuration says that
+    /// it is there is `host`, and `path` below it.
+    async fn check_elsewhere(
+        ask: Ask,
+        host: Host,
+        (key, path): (&str, &str),
+        status: u16,
+        code: &str,
+    ) {
+        let elsewhere = Elsewhere::start(host).await;
+        let folder = tempfile::tempdir().unwrap();
+        let authority = write(folder.path(), "authority.pem", &elsewhere.authority);
+        let url = format!("{}{path}", elsewhere.url);
+        let bench = Bench::start("", &[(key, &url), ("SSL_CERT_FILE", &authority)]).await;
+
+        let problem = bench.send(ask.method, ask.path).await.problem(status, code);
+
+        assert_eq!(elsewhere.asked(), usize::from(host == Host::Good), "{problem}");
+        assert_eq!(bench.asked(ask.counted, ask.path_part).await, 0, "{problem}");
+        assert_logged(&bench.log().await, &problem, host.logged());
+    }
 }
 
 /// Makes a test of each row.

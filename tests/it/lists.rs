@@ -185,8 +185,46 @@ async fn assert_timed_out(gateway: &Gateway) {
     assert_eq!(body["completeness"]["ok"], 2);
     let failed = source(&body, "contoso");
     assert_eq!(failed["problem"]["code"], "upstream_timeout", "{failed}");
+    // Some of the caller's time is kept for the answer.
+    assert!(failed["durationMs"].as_u64().unwrap() < 3000, "{failed}");
     let said = failed["problem"]["detail"].as_str().unwrap();
     assert!(!said.contains("earlier page"), "{said}");
+}
+
+#[tokio::test]
+async fn no_more_sources_are_asked_at_a_time_than_configured() {
+    let gateway = Gateway::builder().settings("[upstream]\nmax_fanout = 1").start().await;
+    gateway.get("/v1/machines?pageSize=1").await.ok(200);
+    gateway.fault(json!({ "match": { "pathContains": "Machines" }, "hang": true }));
+    let before = gateway.asked("service=daas").await.len();
+
+    let request = gateway.request(Method::GET, "/v1/machines?pageSize=1");
+    let reply = gateway.send(request.header("cwsgate-deadline-ms", "1500")).await;
+
+    assert_eq!(reply.status, 504, "{}", reply.text);
+    assert_eq!(gateway.asked("service=daas").await.len(), before + 1, "one after the other");
+}
+
+#[tokio::test]
+async fn a_source_that_has_nothing_is_asked_well_and_not_failed() {
+    let empty = CustomerSpec::new("empty", "empty1024", "us").catalog(CatalogSpec::named("None"));
+    let mut some = CatalogSpec::named("Some");
+    some.machines = vec![MachineSpec::named("LAB\\ONE")];
+    let full = CustomerSpec::new("full", "full1024", "us").catalog(some);
+    let scenario = Scenario::with_regions(["us"]).customer(empty).customer(full);
+    let gateway = Gateway::builder().scenario(scenario).start().await;
+
+    let body = gateway.get("/v1/machines").await.ok(200);
+
+    assert_eq!(body["completeness"]["status"], "complete");
+    assert_eq!(
+        (&body["completeness"]["ok"], &body["completeness"]["failed"]),
+        (&json!(2), &json!(0))
+    );
+    assert_eq!(source(&body, "empty")["status"], "ok");
+    assert_eq!(source(&body, "empty")["items"], 0);
+    let alone = gateway.get("/v1/customers/empty/sites/-/machines").await.ok(200);
+    assert!(items(&alone).is_empty());
 }
 
 #[tokio::test]

@@ -103,9 +103,7 @@ async fn passed(
 async fn caller(api: &ApiState, head: &Parts) -> Result<CallContext, Problem> {
     let (mut ctx, deadline) = context(api, head).await?;
     ctx.via = Via::DropIn;
-    if !deadline.asked {
-        ctx.deadline = deadline.received + api.deadlines.max;
-    }
+    ctx.deadline = deadline.unless_asked(api.deadlines.max);
     if let Some(id) = transaction(&head.headers) {
         ctx.transaction_id = id;
     }

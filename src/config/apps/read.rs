@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
+    time::Duration,
 };
 
 use super::{
@@ -81,6 +82,10 @@ impl AppLimits {
         Self {
             requests_per_minute: count("requests_per_minute", 1_000_000),
             machines_per_hour: count("machines_per_hour", 1_000_000),
+            max_deadline: {
+                let bounds = Duration::from_secs(1)..=Duration::from_hours(1);
+                section.field("max_deadline").duration(&bounds)
+            },
         }
     }
 }

@@ -230,3 +230,26 @@ auth = { method = "caller", password = "x" }
     about(&loaded, "stores.odd.url");
     about(&loaded, "stores.odd.auth.password");
 }
+
+#[test]
+fn an_app_may_be_limited_in_each_way() {
+    let limits = |text: &str| {
+        let body = format!(
+            "keys = [{}]\ngrants = [{{ actions = [\"read\"], customers = [\"*\"] }}]\nlimits = {text}\n",
+            hash("Web000000001")
+        );
+        app(&body)
+    };
+    let all = "{ requests_per_minute = 6, machines_per_hour = 7, max_deadline = \"20s\" }";
+    let known = limits(all).config.unwrap().apps["web"].limits;
+    assert_eq!(known.requests_per_minute.unwrap().get(), 6);
+    assert_eq!(known.machines_per_hour.unwrap().get(), 7);
+    assert_eq!(known.max_deadline, Some(std::time::Duration::from_secs(20)));
+    assert_eq!(
+        limits("{ requests_per_minute = 6 }").config.unwrap().apps["web"].limits.max_deadline,
+        None
+    );
+    for wrong in ["{ max_deadline = \"0s\" }", "{ max_deadline = 20 }", "{ deadline = \"20s\" }"] {
+        assert!(limits(wrong).config.is_none(), "{wrong}");
+    }
+}

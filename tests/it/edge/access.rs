@@ -209,3 +209,24 @@ async fn forwarded_headers_count_for_trusted_proxies_alone() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_trace_of_a_caller_is_in_the_log_and_not_sent_on() {
+    let gateway = Serving::start("").await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    for (id, value) in
+        [("with", format!("00-{trace}-b7ad6b7169203331-01")), ("without", "00-".to_owned())]
+    {
+        let request = gateway.client.get(format!("{}/v1/customers/acme/me", gateway.url));
+        let request = request.bearer_auth(gateway.key.expose()).header("traceparent", value);
+        Reply::read(request.header("x-request-id", id).send().await.unwrap()).await.ok(200);
+    }
+    gateway.program.terminate().await;
+    let log = gateway.program.ended().await.errors;
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |id: &str| {
+        let line = lines.iter().find(|line| line["cwsgate.request_id"] == id).unwrap();
+        line["trace_id"].clone()
+    };
+    assert_eq!((of("with"), of("without")), (trace.into(), Value::Null));
+}

@@ -8,10 +8,12 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::sleep};
 
 use super::serving::{Serving, until};
+use crate::support::Reply;
 
 /// Callers as a load balancer sends them: in haste, and as long as the gateway says it is ready.
 struct Load {
@@ -101,6 +103,36 @@ async fn what_is_under_way_when_the_listener_closes_is_finished() {
     }
     let ended = gateway.program.ended().await;
     assert_eq!(ended.code, Some(0));
+    assert!(ended.errors.contains("\"aborted\":0"), "{}", ended.errors);
+}
+
+#[tokio::test]
+async fn who_follows_an_operation_is_told_to_come_back() {
+    let gateway = Serving::start("drain_delay = \"1s\"\n").await;
+    let slow = json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 1500 });
+    gateway.simulator.control("POST", "/_sim/faults", slow).await;
+    let body = json!({ "action": "reboot", "options": { "maxConcurrency": 1 },
+        "selector": { "in": ["customers/acme/sites/-/machine-catalogs/Win11-Pool"] } });
+    let ask = |method: Method, path: &str| {
+        let request = gateway.client.request(method, format!("{}{path}", gateway.url));
+        request.bearer_auth(gateway.key.expose())
+    };
+    let begun = ask(Method::POST, "/v1/operations").header("idempotency-key", "k");
+    let begun = begun.header("content-type", "application/json").body(body.to_string());
+    let begun: Value = Reply::read(begun.send().await.unwrap()).await.ok(202);
+    let path = begun["self"].as_str().unwrap();
+    let events = ask(Method::GET, &format!("{path}/events")).send().await.unwrap();
+    let waiting = tokio::spawn(ask(Method::GET, &format!("{path}?wait=50s")).send());
+
+    gateway.program.signal("TERM").await;
+
+    let text = events.text().await.unwrap();
+    assert!(text.contains("event: progress\n") && !text.contains("event: end\n"), "{text}");
+    assert!(text.ends_with("retry: 1000\n\n"), "{text}");
+    let shown = Reply::read(waiting.await.unwrap().unwrap()).await.ok(200);
+    assert_eq!(shown["state"], "running");
+    let ended = gateway.program.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
     assert!(ended.errors.contains("\"aborted\":0"), "{}", ended.errors);
 }
 

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Ask, rows};
+use super::{Ask, elsewhere::elsewhere, rows};
 
 const READ: Ask = Ask {
     method: "GET",
@@ -19,9 +19,11 @@ const WRITE: Ask = Ask {
 };
 
 const SMALL: &str = "[upstream]\nmax_body_bytes = \"4 MiB\"";
-/// TLS to a port that speaks plain HTTP.
-const NO_TLS: &str = "[regions.us]\ndaas = \"https://127.0.0.1:PLAIN/cvad/manage\"";
 const COLD: Ask = Ask { path: "/v1/customers/acme/me", warm: false, path_part: "/me", ..READ };
+
+elsewhere! {
+    COLD, "CWSGATE_REGIONS__US__DAAS", "/cvad/manage" => 503 "upstream_unavailable"
+}
 
 mod reads {
     use super::*;
@@ -44,7 +46,6 @@ mod reads {
         forbidden: READ, { "status": 403, "style": "E" }, "" => 502 "upstream_forbidden", 1, "refuses this credential";
         throttled: READ, { "rateLimit": "retry-delay", "seconds": 60 }, "" => 503 "upstream_rate_limited", 1, "rate limit";
         hibernated: READ, { "status": 530 }, "" => 503 "site_hibernated", 1, "hibernated";
-        no_tls: COLD, { "latencyMs": 1 }, NO_TLS => 503 "upstream_unavailable", 0, "TLS";
     }
 }
 

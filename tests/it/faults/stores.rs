@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Ask, Reply, rows};
+use super::{Ask, Reply, elsewhere::elsewhere, rows};
 
 const LIST: Ask = Ask {
     method: "GET",
@@ -17,6 +17,12 @@ const POWER_OFF: Ask = Ask {
     counted: "service=storefront&customer=hq&method=POST",
     path_part: "",
 };
+
+const COLD: Ask = Ask { warm: false, ..LIST };
+
+elsewhere! {
+    COLD, "CWSGATE_STORES__HQ__URL", "/Citrix/Store" => 503 "upstream_unavailable"
+}
 
 /// The path, with that of the store's desktop in place of `KIOSK`.
 pub(super) async fn resolved(path: &str, get: impl AsyncFn(&str) -> Reply) -> String {
@@ -36,6 +42,7 @@ mod lists {
         hang: LIST, { "hang": true }, "" => 504 "upstream_timeout", 1, "no answer before the deadline";
         reset: LIST, { "reset": true }, "" => 503 "upstream_unavailable", 4, "the connection was lost";
         truncated: LIST, { "cutBody": 40 }, "" => 503 "upstream_unavailable", 4, "in the middle of the body";
+        half_closed: LIST, { "cutBody": 0 }, "" => 503 "upstream_unavailable", 4, "in the middle of the body";
         slow_body: LIST, { "slowBodyMs": 3000 }, "" => 504 "upstream_timeout", 1, "did not arrive in time";
         huge_body: LIST, { "hugeBody": 67_108_864_u64 }, "" => 502 "upstream_malformed", 1, "larger than";
         wrong_type: LIST, { "garbage": "{\"a\":1}" }, "" => 502 "upstream_malformed", 1, "storefront.resources.list";
@@ -58,6 +65,8 @@ mod power_offs {
         reset: POWER_OFF, { "reset": true, "afterEffect": true }, "" => 504 "outcome_unknown", 1, "the connection was lost";
         server_error: POWER_OFF, { "status": 500 }, "" => 504 "outcome_unknown", 1, "answered 500";
         truncated: POWER_OFF, { "cutBody": 40, "afterEffect": true }, "" => 502 "upstream_malformed", 1, "could not be read";
+        half_closed: POWER_OFF, { "cutBody": 0, "afterEffect": true }, "" => 502 "upstream_malformed", 1, "could not be read";
+        slow_body: POWER_OFF, { "slowBodyMs": 3000, "afterEffect": true }, "" => 502 "upstream_malformed", 1, "could not be read";
         document_type: POWER_OFF, { "document": "dtd" }, "" => 502 "upstream_malformed", 1, "storefront";
         another_root: POWER_OFF, { "document": "wrong-root" }, "" => 502 "upstream_malformed", 1, "storefront";
         huge_body: POWER_OFF, { "hugeBody": 67_108_864_u64 }, "" => 502 "upstream_malformed", 1, "could not be read";

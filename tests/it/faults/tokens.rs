@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Ask, rows};
+use super::{Ask, elsewhere::elsewhere, rows};
 
 const ASK: Ask = Ask {
     method: "GET",
@@ -18,6 +18,7 @@ rows! {
     hang: ASK, { "hang": true }, HURRY => 503 "upstream_token_unavailable", 1, "no answer before the deadline";
     reset: ASK, { "reset": true }, "" => 503 "upstream_token_unavailable", 1, "the connection was lost";
     truncated: ASK, { "cutBody": 10 }, "" => 503 "upstream_token_unavailable", 1, "in the middle of the body";
+    half_closed: ASK, { "cutBody": 0 }, "" => 503 "upstream_token_unavailable", 1, "in the middle of the body";
     slow_body: ASK, { "slowBodyMs": 500 }, HURRY => 503 "upstream_token_unavailable", 1, "did not arrive in time";
     huge_body: ASK, { "hugeBody": 67_108_864_u64 }, "" => 503 "upstream_token_unavailable", 1, "larger than";
     empty: ASK, { "garbage": "" }, "" => 503 "upstream_token_unavailable", 1, "token service";
@@ -28,4 +29,8 @@ rows! {
     throttled: ASK, { "rateLimit": "retry-after", "seconds": 7 }, "" => 503 "upstream_token_unavailable", 1, "answered 429";
     wrong_secret: ASK, { "status": 400, "style": "A" }, "" => 503 "upstream_token_unavailable", 1, "invalid_client";
     moved: ASK, { "status": 302 }, "" => 503 "upstream_token_unavailable", 1, "answered 302";
+}
+
+elsewhere! {
+    ASK, "CWSGATE_REGIONS__US__TOKEN", "" => 503 "upstream_token_unavailable"
 }

@@ -1,4 +1,7 @@
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
+use serde_json::json;
 
 use crate::support::{Gateway, Reply};
 
@@ -54,6 +57,39 @@ async fn machines_acted_on_are_limited_and_what_is_refused_does_not_count() {
     assert!((1_500..=1_800).contains(&wait), "{wait}");
     assert_eq!(gateway.writes().await.len(), 2);
     // Reading goes on.
-    let path = "/v1/customers/acme/sites/-/machines/DEMOLAB%7CKESTREL";
-    gateway.send(gateway.request_as(&careful, Method::GET, path)).await.ok(200);
+    gateway.send(gateway.request_as(&careful, Method::GET, KESTREL)).await.ok(200);
 }
+
+#[tokio::test]
+async fn an_app_has_no_more_time_than_it_was_given_whatever_it_asks_for() {
+    let settings = "[apps.hasty.limits]\nmax_deadline = \"2s\"";
+    let (builder, hasty) = Gateway::builder().settings(settings).app("hasty", READS);
+    let gateway = builder.start().await;
+    gateway.get(KESTREL).await.ok(200);
+    gateway.fault(json!({ "match": { "service": "daas" }, "hang": true }));
+    let patience = Duration::from_mins(1);
+    for (method, path, asked, (status, code)) in [
+        (Method::GET, KESTREL, None, (504, "upstream_timeout")),
+        (Method::GET, KESTREL, Some("60000"), (504, "upstream_timeout")),
+        (Method::GET, "/cvad/manage/Machines", None, (504, "upstream_timeout")),
+        (Method::POST, "/cvad/manage/Machines/1/$reboot", Some("9000"), (504, "outcome_unknown")),
+    ] {
+        let request = gateway.request_as(&hasty, method, path).timeout(patience);
+        let request = request.header("citrix-customerid", "acme");
+        let request = match asked {
+            Some(asked) => request.header("cwsgate-deadline-ms", asked),
+            None => request,
+        };
+        let began = Instant::now();
+        gateway.send(request).await.problem(status, code);
+        assert!(began.elapsed() < Duration::from_secs(8), "{path}: {:?}", began.elapsed());
+    }
+    // Less is less, and what nobody may ask for is still a mistake.
+    for (asked, status) in [("100", 504), ("120001", 400), ("0", 400)] {
+        let request = gateway.request_as(&hasty, Method::GET, KESTREL);
+        let reply = gateway.send(request.header("cwsgate-deadline-ms", asked)).await;
+        assert_eq!(reply.status, status, "{asked}: {}", reply.text);
+    }
+}
+
+const KESTREL: &str = "/v1/customers/acme/sites/-/machines/DEMOLAB%7CKESTREL";

@@ -59,6 +59,7 @@ impl Postgres {
 
     /// Stops the server at once; whoever is connected is cut off.
     pub(crate) fn stop(&mut self) {
+        self.go_on();
         let Some(mut server) = self.server.take() else { return };
         // "Immediate shutdown": the main process takes its children with it.
         let sent = Command::new("kill").args(["-QUIT", &server.id().to_string()]).status();
@@ -66,6 +67,24 @@ impl Postgres {
             let _ = server.kill();
         }
         let _ = server.wait();
+    }
+
+    /// Holds the server still: connections stay open, and nothing is answered.
+    pub(crate) fn stand_still(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    /// Sends a signal to the server and each of its processes.
+    fn signal(&self, name: &str) {
+        let Some(server) = &self.server else { return };
+        let script = "kill -\"$1\" \"$0\" $(ps -o pid= --ppid \"$0\")";
+        // One of them may end meanwhile, which is no failure.
+        Command::new("sh").args(["-c", script, &server.id().to_string(), name]).status().unwrap();
     }
 
     /// Starts it again and waits until it answers.

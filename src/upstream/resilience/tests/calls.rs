@@ -144,6 +144,16 @@ async fn a_wait_that_outlasts_the_deadline_is_not_begun() {
 }
 
 #[tokio::test]
+async fn a_hint_counts_with_each_status_that_may_pass() {
+    for status in [429, 502, 503, 504] {
+        let later = testing::with_headers(status, "Retry-After: 40\r\n", "");
+        let stub = Stub::start(vec![later]).await;
+        me(&upstream(&stub)).await.unwrap_err();
+        assert_eq!(stub.calls().len(), 1, "{status}: it said when, and that is too late");
+    }
+}
+
+#[tokio::test]
 async fn a_short_429_is_waited_out() {
     let limited = testing::with_headers(429, "Retry-After: 1\r\n", "");
     let stub = Stub::start(vec![limited, testing::json(200, ME)]).await;
