@@ -54,9 +54,10 @@ impl Sqlite {
             .pragma("journal_size_limit", MAX_WAL)
             .disable_statement_logging();
         let place = path.display().to_string();
-        let writer = connect(1, options.clone(), &place).await?;
+        let writer = connect(one_writer(), options.clone(), &place).await?;
         prepare(&writer, &place).await?;
-        let reader = connect(READERS, options.pragma("query_only", "ON"), &place).await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS);
+        let reader = connect(readers, options.pragma("query_only", "ON"), &place).await?;
         Ok(Self::start(writer, reader, Some(Arc::new(lock))))
     }
 
@@ -66,7 +67,7 @@ impl Sqlite {
             .map_err(|source| OpenError::Unusable { place: place.to_owned(), source })?
             .foreign_keys(true)
             .disable_statement_logging();
-        let only = connect(1, options, place).await?;
+        let only = connect(one_writer(), options, place).await?;
         prepare(&only, place).await?;
         Ok(Self::start(only.clone(), only, None))
     }
@@ -174,14 +175,24 @@ fn bound(query: Query) -> sqlx::query::Query<'static, sqlx::Sqlite, SqliteArgume
     })
 }
 
+/// One connection, which is replaced when it cannot begin anything any more: SQLite may end a
+/// transaction by itself, when the disk is full for one, and sqlx goes on counting it as begun.
+fn one_writer() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| {
+        Box::pin(async move {
+            // What was dropped is rolled back by the time that this is answered.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
+}
+
 async fn connect(
-    connections: u32,
+    pool: SqlitePoolOptions,
     options: SqliteConnectOptions,
     place: &str,
 ) -> Result<SqlitePool, OpenError> {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE)
+    pool.acquire_timeout(ACQUIRE)
         // A database in memory ends with its only connection.
         .idle_timeout(None)
         .max_lifetime(None)
