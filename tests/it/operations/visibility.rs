@@ -1,12 +1,20 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{POOL, quick, request};
+use super::{POOL, over, request};
+use crate::support::{Store, over_both};
 
-#[tokio::test]
-async fn an_app_sees_its_own_operations_and_administrators_see_those_of_their_customers() {
+over_both! {
+    an_app_sees_its_own_operations_and_administrators_see_those_of_their_customers,
+    operations_are_listed_newest_first_page_by_page,
+    customers_without_the_action_are_left_out_and_said_so,
+}
+
+async fn an_app_sees_its_own_operations_and_administrators_see_those_of_their_customers(
+    store: Store,
+) {
     let (builder, other) =
-        quick().app("other", r#"{ actions = ["read", "power"], customers = ["acme"] }"#);
+        over(&store).app("other", r#"{ actions = ["read", "power"], customers = ["acme"] }"#);
     let (builder, admin) = builder.app("admin", r#"{ actions = ["admin"], customers = ["acme"] }"#);
     let (builder, elsewhere) =
         builder.app("elsewhere", r#"{ actions = ["admin"], customers = ["globex"] }"#);
@@ -33,9 +41,8 @@ async fn an_app_sees_its_own_operations_and_administrators_see_those_of_their_cu
     gateway.send(cancel).await.problem(404, "not_found");
 }
 
-#[tokio::test]
-async fn operations_are_listed_newest_first_page_by_page() {
-    let gateway = quick().start().await;
+async fn operations_are_listed_newest_first_page_by_page(store: Store) {
+    let gateway = over(&store).start().await;
     let swift = "customers/acme/sites/-/machines/KESTREL";
     let mut paths = Vec::new();
     for action in ["set-maintenance", "clear-maintenance", "set-maintenance"] {
@@ -52,10 +59,9 @@ async fn operations_are_listed_newest_first_page_by_page() {
     gateway.get("/v1/operations?customer=acme").await.problem(400, "unknown_parameter");
 }
 
-#[tokio::test]
-async fn customers_without_the_action_are_left_out_and_said_so() {
+async fn customers_without_the_action_are_left_out_and_said_so(store: Store) {
     let grants = r#"{ actions = ["power"], customers = ["acme"] }, { actions = ["read"], customers = ["globex"] }"#;
-    let (builder, key) = quick().app("half", grants);
+    let (builder, key) = over(&store).app("half", grants);
     let gateway = builder.start().await;
     let plan = |places: Vec<&str>| {
         let body = json!({ "action": "reboot", "dryRun": true, "options": { "maxTargets": 500 },
