@@ -4,6 +4,6 @@ mod access;
 mod admin;
 mod drain;
 mod reload;
-mod serving;
+pub(crate) mod serving;
 mod slow_clients;
 mod tls;

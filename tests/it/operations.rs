@@ -6,6 +6,7 @@ mod events;
 mod guards;
 mod limits;
 mod plan;
+mod reload;
 mod retention;
 mod run;
 mod terminal;

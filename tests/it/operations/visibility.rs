@@ -7,6 +7,7 @@ use crate::support::{Store, over_both};
 over_both! {
     an_app_sees_its_own_operations_and_administrators_see_those_of_their_customers,
     operations_are_listed_newest_first_page_by_page,
+    an_operation_that_reaches_nothing_is_no_business_of_other_customers_administrators,
     customers_without_the_action_are_left_out_and_said_so,
 }
 
@@ -57,6 +58,23 @@ async fn operations_are_listed_newest_first_page_by_page(store: Store) {
         first.of_items("self").into_iter().chain(second.of_items("self")).collect();
     assert_eq!(listed, paths);
     gateway.get("/v1/operations?customer=acme").await.problem(400, "unknown_parameter");
+}
+
+async fn an_operation_that_reaches_nothing_is_no_business_of_other_customers_administrators(
+    store: Store,
+) {
+    let (builder, elsewhere) =
+        over(&store).app("elsewhere", r#"{ actions = ["admin"], customers = ["globex"] }"#);
+    let (builder, everywhere) =
+        builder.app("everywhere", r#"{ actions = ["admin"], customers = ["*"] }"#);
+    let gateway = builder.start().await;
+    let osprey = "customers/acme/sites/-/machines/OSPREY";
+    let operation = gateway.carry_out(request("reboot", osprey, json!({}))).await;
+    assert_eq!(operation["counts"]["planned"], 0, "it is in use");
+    let path = operation["self"].as_str().unwrap();
+    let get = |key| gateway.send(gateway.request_as(key, Method::GET, path));
+    get(&elsewhere).await.problem(404, "not_found");
+    assert_eq!(get(&everywhere).await.ok(200), operation);
 }
 
 async fn customers_without_the_action_are_left_out_and_said_so(store: Store) {
