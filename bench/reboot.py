@@ -10,6 +10,11 @@ Everything runs on this machine, in one run, so that the ratios mean something a
   operation   POST /v1/operations with maxConcurrency 32, until it has ended
 
 and what the durable store costs for each item, with an upstream that answers at once.
+
+With --growth 10000 it compares an operation of 200 items with one of 10,000 instead, again in one
+run: the gateway's resident memory, the time for each item, and the time of each look at the
+operation and at its items.
+
 Standard library only. Exit code 1 when a bound is missed.
 """
 
@@ -18,6 +23,7 @@ import contextlib
 import http.client
 import json
 import os
+import statistics
 import subprocess
 import tempfile
 import time
@@ -25,6 +31,11 @@ import urllib.parse
 import uuid
 
 BOUNDS = {"operation / same calls": 0.10, "operation without recheck / script": 0.15}
+FEW = 200
+LOOKS = 300
+# Of the time of a look at many items to that of one at few, and of memory in MiB at the most.
+LOOK_BOUND = 1.5
+MEMORY_BOUND = 128
 SECRET = "bench+bench/secret=="
 
 
@@ -35,7 +46,10 @@ def main():
     parser.add_argument("--latency-ms", type=int, default=50)
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--database", help="database.url; a SQLite file by default")
+    parser.add_argument("--growth", type=int, metavar="ITEMS", help="compare so many items with 200")
     options = parser.parse_args()
+    if options.growth:
+        raise SystemExit(growth(options))
     with contextlib.ExitStack() as stack:
         bench = Bench(options, stack)
         script = bench.script(options.machines, ["reboot"])
@@ -61,21 +75,67 @@ def main():
     missed = False
     for name, ratio in ratios.items():
         bound = BOUNDS[name]
-        missed |= ratio > bound
-        print(f"  {name:36} {ratio:6.3f}  (bound {bound}) {'MISSED' if ratio > bound else 'ok'}")
+        missed |= verdict(name, ratio, bound)
     raise SystemExit(1 if missed else 0)
 
 
+def growth(options):
+    """Whether bigger operations cost more than in proportion: 1 if they do."""
+    sizes = {"Few": FEW, "Flock": options.growth}
+    paths, each, memory = {}, {}, {}
+    with contextlib.ExitStack() as stack:
+        bench = Bench(options, stack, sizes)
+        bench.simulate({"latencyMs": 0})
+        for catalog, machines in sizes.items():
+            bench.forget_peak()
+            before = bench.memory("VmRSS")
+            seconds = bench.operation({"recheck": False}, catalog, machines)
+            each[catalog] = seconds / machines * 1000
+            memory[catalog] = before, bench.memory("VmHWM"), bench.memory("VmRSS")
+            paths[catalog] = bench.last
+        looks = {
+            "the operation": "",
+            "a page of its items": "/items?pageSize=100",
+            "its failed items": "/items?state=failed",
+        }
+        times = {(name, catalog): [] for name in looks for catalog in sizes}
+        for _ in range(LOOKS):
+            for name, catalog in times:
+                began = time.perf_counter()
+                bench.gateway.ask("GET", paths[catalog] + looks[name])
+                times[name, catalog].append(time.perf_counter() - began)
+    missed = False
+    for catalog, machines in sizes.items():
+        before, peak, after = memory[catalog]
+        print(f"operation of {machines:6} items: {each[catalog]:6.3f} ms each; memory"
+              f" {before:6.1f} MiB before, {peak:6.1f} at most, {after:6.1f} after")
+    grown = memory["Flock"][1] - memory["Flock"][0]
+    missed |= verdict("memory for the bigger one, MiB", grown, MEMORY_BOUND)
+    for name in looks:
+        few, many = (statistics.median(times[name, catalog]) for catalog in sizes)
+        print(f"look at {name:20} {few * 1000:6.3f} ms and {many * 1000:6.3f} ms")
+        missed |= verdict("  ratio", many / few, LOOK_BOUND)
+    return int(missed)
+
+
+def verdict(name, value, bound):
+    print(f"  {name:36} {value:6.3f}  (bound {bound}) {'MISSED' if value > bound else 'ok'}")
+    return value > bound
+
+
 class Bench:
-    def __init__(self, options, stack):
+    def __init__(self, options, stack, catalogs=None):
         self.options = options
+        catalogs = catalogs or {"Flock": options.machines}
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         scenario = {
             "regions": [{"name": "us"}],
             "customers": [{
                 "name": "acme", "id": "abcd1024xyz", "region": "us", "clientId": "bench",
                 "clientSecret": SECRET,
-                "catalogs": [{"name": "Flock", "generate": {"count": options.machines}}],
+                "catalogs": [
+                    {"name": name, "generate": {"count": machines, "prefix": name + "-"}}
+                    for name, machines in catalogs.items()],
             }],
         }
         path = os.path.join(folder, "scenario.json")
@@ -134,10 +194,11 @@ grants = [{{ actions = ["power"], customers = ["acme"] }}]
         me = self.citrix.ask("GET", "/cvad/manage/me")
         self.citrix.headers["Citrix-InstanceId"] = me["Customers"][0]["Sites"][0]["Id"]
         self.machines = [m["Id"] for m in self.list_machines()]
-        assert len(self.machines) == options.machines
+        assert len(self.machines) == sum(catalogs.values())
 
     def start(self, stack, arguments):
-        process = subprocess.Popen([self.options.program, *arguments], stdout=subprocess.PIPE)
+        self.process = process = subprocess.Popen(
+            [self.options.program, *arguments], stdout=subprocess.PIPE)
         stack.callback(process.wait)
         stack.callback(process.terminate)
         return json.loads(process.stdout.readline())
@@ -171,17 +232,26 @@ grants = [{{ actions = ["power"], customers = ["acme"] }}]
                     assert self.citrix.ask("GET", f"/cvad/manage/Jobs/{job}")["Status"] == "Complete"
         return time.perf_counter() - began
 
-    def operation(self, options):
-        catalog = "customers/acme/sites/-/machine-catalogs/Flock"
+    def memory(self, name):
+        """VmRSS or VmHWM of the gateway, in MiB (proc_pid_status(5))."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith(name))
+
+    def forget_peak(self):
+        with open(f"/proc/{self.process.pid}/clear_refs", "w") as file:
+            file.write("5")
+
+    def operation(self, options, catalog="Flock", machines=None):
+        machines = machines or self.options.machines
         request = {
             "action": "reboot",
-            "selector": {"in": [catalog]},
+            "selector": {"in": ["customers/acme/sites/-/machine-catalogs/" + catalog]},
             "options": {"maxConcurrency": self.options.concurrency, "maxTargets": 10000, **options},
         }
         # Wait until the machines of the last round are back.
         while True:
             plan = self.post({**request, "dryRun": True})
-            if len(plan["plan"]["targets"]) == self.options.machines:
+            if len(plan["plan"]["targets"]) == machines:
                 break
             time.sleep(0.2)
         began = time.perf_counter()
@@ -189,7 +259,8 @@ grants = [{{ actions = ["power"], customers = ["acme"] }}]
         while operation["state"] == "running":
             operation = self.gateway.ask("GET", operation["self"] + "?wait=50s")
         seconds = time.perf_counter() - began
-        assert operation["counts"]["succeeded"] == self.options.machines, operation
+        assert operation["counts"]["succeeded"] == machines, operation
+        self.last = operation["self"]
         return seconds
 
     def post(self, request):

@@ -36,8 +36,8 @@ impl Shared {
         let db = Db::open(&config.database).await?;
         let audit = Audit::new(db.clone(), &config.audit);
         let idempotency = Idempotency::new(db.clone());
-        let sweeper = sweep(db.clone(), audit.clone(), idempotency.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let sweeper = sweep(db.clone(), audit.clone(), idempotency.clone(), Arc::clone(&clock));
         let operations = Runner::new(db.clone(), Arc::clone(&clock), config.operations.clone());
         Ok(Self {
             metrics: Metrics::new(),
@@ -55,11 +55,11 @@ impl Shared {
 }
 
 /// Deletes what has been kept long enough, now and then.
-async fn sweep(db: Db, audit: Audit, idempotency: Idempotency) {
+async fn sweep(db: Db, audit: Audit, idempotency: Idempotency, clock: Arc<dyn Clock>) {
     // A process that begins knows that nobody else is at work in a database of its own.
     let mut alone = !db.is_shared();
     loop {
-        let swept = audit.sweep(alone).await;
+        let swept = audit.sweep(clock.now(), alone).await;
         if let Err(error) = &swept {
             tracing::warn!(%error, "the audit trail could not be swept");
         }

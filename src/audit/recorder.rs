@@ -81,13 +81,12 @@ impl Audit {
         Ok(Intent { audit: self.clone(), entry })
     }
 
-    /// Gives up on outcomes that will not come any more, and deletes what is older than it is
-    /// to be kept. `now_alone`: no other process can be at work on the same database.
+    /// Gives up on outcomes that will not come any more, and deletes what at `now` is older than
+    /// it is to be kept. `now_alone`: no other process can be at work on the same database.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn sweep(&self, now_alone: bool) -> Result<(), Error> {
-        let now = Timestamp::now();
+    pub async fn sweep(&self, now: Timestamp, now_alone: bool) -> Result<(), Error> {
         let before = |age: Duration| {
             SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok())
         };

@@ -15,5 +15,6 @@ pub(super) fn migrator() -> Migrator {
         migration(2, "audit", include_str!("migrations/0002_audit.sql")),
         migration(3, "idempotency", include_str!("migrations/0003_idempotency.sql")),
         migration(10, "operations", include_str!("migrations/0010_operations.sql")),
+        migration(11, "operation reads", include_str!("migrations/0011_operation_reads.sql")),
     ])
 }

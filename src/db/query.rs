@@ -74,6 +74,13 @@ impl Query {
         self
     }
 
+    /// Asks SQLite how it would go about it.
+    #[cfg(test)]
+    pub(crate) fn explained(mut self) -> Self {
+        self.text.to_mut().insert_str(0, "EXPLAIN QUERY PLAN ");
+        self
+    }
+
     pub(super) fn touched_as_it_must(&self, rows: u64) -> bool {
         self.must_touch.is_none_or(|must| must == rows)
     }

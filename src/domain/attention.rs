@@ -140,38 +140,8 @@ impl Attention {
 mod tests {
     use super::*;
 
-    fn machine() -> Machine {
-        Machine {
-            id: "m".into(),
-            name: Some("LAB\\M".into()),
-            dns_name: None,
-            power_state: Some("On".into()),
-            power_action_pending: None,
-            supported_power_actions: None,
-            registration_state: Some("Registered".into()),
-            fault_state: Some("None".into()),
-            summary_state: None,
-            in_maintenance_mode: Some(false),
-            session_count: Some(0),
-            session_support: None,
-            machine_type: None,
-            provisioning_type: None,
-            allocation_type: None,
-            machine_catalog: None,
-            delivery_group: None,
-            assigned_users: Vec::new(),
-            associated_users: Vec::new(),
-            tags: Vec::new(),
-            agent_version: None,
-            os_type: None,
-            last_connection_time: None,
-            last_deregistration_time: None,
-            last_deregistration_reason: None,
-        }
-    }
-
     fn kind(change: impl FnOnce(&mut Machine)) -> Option<AttentionKind> {
-        let mut machine = machine();
+        let mut machine = Machine::idle();
         change(&mut machine);
         Attention::of_machine(&machine).map(|found| found.kind)
     }

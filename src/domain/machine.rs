@@ -166,6 +166,41 @@ pub enum PowerAction {
     Resume,
 }
 
+#[cfg(test)]
+impl Machine {
+    /// One with which nothing is the matter and that nobody uses, for tests.
+    pub(crate) fn idle() -> Self {
+        let word = |word: &str| Some(word.to_owned());
+        Self {
+            id: "m1".to_owned(),
+            name: word(r"DEMOLAB\KESTREL"),
+            dns_name: None,
+            power_state: word("On"),
+            power_action_pending: Some(false),
+            supported_power_actions: None,
+            registration_state: word("Registered"),
+            fault_state: word("None"),
+            summary_state: None,
+            in_maintenance_mode: Some(false),
+            session_count: Some(0),
+            session_support: None,
+            machine_type: word("Virtual"),
+            provisioning_type: None,
+            allocation_type: None,
+            machine_catalog: None,
+            delivery_group: None,
+            assigned_users: Vec::new(),
+            associated_users: Vec::new(),
+            tags: Vec::new(),
+            agent_version: None,
+            os_type: None,
+            last_connection_time: None,
+            last_deregistration_time: None,
+            last_deregistration_reason: None,
+        }
+    }
+}
+
 impl PowerAction {
     /// Every power action.
     pub const ALL: [Self; 5] =

@@ -102,36 +102,6 @@ mod tests {
     use super::*;
     use crate::operations::selector::Where;
 
-    fn idle() -> Machine {
-        Machine {
-            id: "m1".into(),
-            name: Some(r"DEMOLAB\KESTREL".into()),
-            dns_name: None,
-            power_state: Some("On".into()),
-            power_action_pending: Some(false),
-            supported_power_actions: None,
-            registration_state: Some("Registered".into()),
-            fault_state: None,
-            summary_state: None,
-            in_maintenance_mode: Some(false),
-            session_count: Some(0),
-            session_support: None,
-            machine_type: Some("Virtual".into()),
-            provisioning_type: None,
-            allocation_type: None,
-            machine_catalog: None,
-            delivery_group: None,
-            assigned_users: Vec::new(),
-            associated_users: Vec::new(),
-            tags: Vec::new(),
-            agent_version: None,
-            os_type: None,
-            last_connection_time: None,
-            last_deregistration_time: None,
-            last_deregistration_reason: None,
-        }
-    }
-
     fn reason(action: BulkAction, lifted: &[Guard], machine: &Machine) -> Option<&'static str> {
         let filter = Where::default().read(action).unwrap();
         let lifted = lifted.iter().copied().collect();
@@ -142,35 +112,35 @@ mod tests {
     fn each_guard_holds_and_is_lifted_by_its_own_name_only() {
         use Guard as G;
         let cases: [(Machine, G); 8] = [
-            (Machine { session_count: Some(2), ..idle() }, G::InUse),
-            (Machine { session_count: None, ..idle() }, G::InUse),
+            (Machine { session_count: Some(2), ..Machine::idle() }, G::InUse),
+            (Machine { session_count: None, ..Machine::idle() }, G::InUse),
             (
-                Machine { registration_state: Some("Unregistered".into()), ..idle() },
+                Machine { registration_state: Some("Unregistered".into()), ..Machine::idle() },
                 G::Unregistered,
             ),
-            (Machine { registration_state: None, ..idle() }, G::Unregistered),
-            (Machine { in_maintenance_mode: Some(true), ..idle() }, G::Maintenance),
-            (Machine { power_state: Some("Off".into()), ..idle() }, G::Off),
-            (Machine { power_state: None, ..idle() }, G::Off),
+            (Machine { registration_state: None, ..Machine::idle() }, G::Unregistered),
+            (Machine { in_maintenance_mode: Some(true), ..Machine::idle() }, G::Maintenance),
+            (Machine { power_state: Some("Off".into()), ..Machine::idle() }, G::Off),
+            (Machine { power_state: None, ..Machine::idle() }, G::Off),
             (
                 Machine {
                     machine_type: Some("Physical".into()),
                     power_state: Some("Unmanaged".into()),
-                    ..idle()
+                    ..Machine::idle()
                 },
                 G::Physical,
             ),
         ];
         let all = [G::InUse, G::Unregistered, G::Maintenance, G::Off, G::Physical];
         for action in [BulkAction::Reboot, BulkAction::Shutdown, BulkAction::Suspend] {
-            assert_eq!(reason(action, &[], &idle()), None);
+            assert_eq!(reason(action, &[], &Machine::idle()), None);
             for (machine, guard) in &cases {
                 assert_eq!(reason(action, &[], machine), Some(guard.as_str()));
                 assert_eq!(reason(action, &[*guard], machine), None, "{guard:?}");
                 let others: Vec<_> = all.into_iter().filter(|other| other != guard).collect();
                 assert_eq!(reason(action, &others, machine), Some(guard.as_str()));
             }
-            let pending = Machine { power_action_pending: Some(true), ..idle() };
+            let pending = Machine { power_action_pending: Some(true), ..Machine::idle() };
             assert_eq!(reason(action, &all, &pending), Some("powerActionPending"));
         }
     }
@@ -178,16 +148,16 @@ mod tests {
     #[test]
     fn start_and_resume_leave_alone_what_is_on_and_nothing_else() {
         for action in [BulkAction::Start, BulkAction::Resume] {
-            assert_eq!(reason(action, &[], &idle()), Some("alreadyOn"));
+            assert_eq!(reason(action, &[], &Machine::idle()), Some("alreadyOn"));
             let off = Machine {
                 power_state: Some("Off".into()),
                 registration_state: Some("Unregistered".into()),
                 session_count: None,
-                ..idle()
+                ..Machine::idle()
             };
             assert_eq!(reason(action, &[], &off), None);
         }
-        let busy = Machine { session_count: Some(2), ..idle() };
+        let busy = Machine { session_count: Some(2), ..Machine::idle() };
         assert_eq!(reason(BulkAction::SetMaintenance, &[], &busy), None);
     }
 
@@ -195,7 +165,7 @@ mod tests {
     fn a_machine_that_the_selector_does_not_want_is_left_alone_for_the_truest_reason() {
         let wanted = Where { session_count: Some(0), ..Where::default() };
         let filter = wanted.read(BulkAction::Reboot).unwrap();
-        let busy = Machine { session_count: Some(2), ..idle() };
+        let busy = Machine { session_count: Some(2), ..Machine::idle() };
         let check = |filter: &Filter, machine: &Machine| {
             check_machine(BulkAction::Reboot, filter, &BTreeSet::new(), machine).unwrap_err()
         };

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{CallContext, Machine, ProblemCode, RequestId, Via},
-    services::{self, Aim, Evidence, Sent, Taken},
+    services::{self, Aim, Bulk, Evidence, Sent, Taken},
 };
 
 /// One item on its way.
@@ -85,7 +85,12 @@ impl ItemRun {
             Ok(aim) => aim,
             Err(error) => return self.fail_unsent("internal", Some(error.to_string())).await,
         };
-        let before = match self.recheck(&ctx, &aim).await {
+        // Whoever may not act any more has no use for a look, and gets no answer out of it.
+        let bulk = match self.means(&ctx, &aim) {
+            Ok((bulk, _)) => bulk,
+            Err(error) => return self.unsent(&error).await,
+        };
+        let before = match self.recheck(&bulk, &ctx, &aim).await {
             Ok(Ok(before)) => before,
             Ok(Err(LeftAlone { reason, detail })) => return self.skip(reason, detail).await,
             Err(services::Error::NotFound) => {
@@ -93,12 +98,14 @@ impl ItemRun {
             }
             Err(error) => return self.unsent(&error).await,
         };
-        let action = self.worker.operation.action.needs();
-        let credential = self.worker.bulk().and_then(|bulk| bulk.credential(&ctx, action, &aim));
-        match credential {
-            Ok(credential) => self.item.credential = Some(credential),
+        // The configuration may have changed during the look.
+        let bulk = match self.means(&ctx, &aim) {
+            Ok((bulk, credential)) => {
+                self.item.credential = Some(credential);
+                bulk
+            }
             Err(error) => return self.unsent(&error).await,
-        }
+        };
         let worker = &self.worker;
         if worker.recorder.cancelled().is_cancelled() || worker.draining.is_cancelled() {
             return Ok(Attempt::Ended(Ending::Other));
@@ -122,22 +129,26 @@ impl ItemRun {
             return Ok(Attempt::Ended(Ending::Other));
         }
         let worker = &self.worker;
-        let deed = worker.deed.clone();
-        let result = match worker.bulk() {
-            Ok(bulk) => bulk.act(&ctx, &aim, deed, worker.tenure.gate()).await,
-            Err(error) => Err(error),
-        };
+        let result = bulk.act(&ctx, &aim, worker.deed.clone(), worker.tenure.gate()).await;
         self.conclude(result, before).await
+    }
+
+    /// What to act with now, and the API client that does: whoever started the operation must
+    /// still be granted the action.
+    fn means(&self, ctx: &CallContext, aim: &Aim) -> Result<(Arc<Bulk>, String), services::Error> {
+        let bulk = self.worker.bulk()?;
+        let credential = bulk.credential(ctx, self.worker.operation.action.needs(), aim)?;
+        Ok((bulk, credential))
     }
 
     /// Looks at the target once more, if that is asked for.
     async fn recheck(
         &self,
+        bulk: &Bulk,
         ctx: &CallContext,
         aim: &Aim,
     ) -> Result<Result<Option<Machine>, LeftAlone>, services::Error> {
         let Worker { operation, clock, .. } = self.worker.as_ref();
-        let bulk = self.worker.bulk()?;
         if !operation.settings.recheck {
             return Ok(Ok(None));
         }
@@ -145,10 +156,10 @@ impl ItemRun {
         let filter = operation.order.selector.r#where.read(action);
         let filter = filter.map_err(|_| services::Error::Internal)?;
         if action.is_about_sessions() {
-            let session = bulk.session(ctx, action.needs(), aim).await?;
+            let session = bulk.session(ctx, aim).await?;
             let machine = match session.machine.as_ref().and_then(|machine| machine.id.clone()) {
                 Some(id) if filter.is_about_machines() => {
-                    Some(bulk.machine(ctx, action.needs(), &Aim { id, ..aim.clone() }).await?)
+                    Some(bulk.machine(ctx, &Aim { id, ..aim.clone() }).await?)
                 }
                 _ => None,
             };
@@ -158,7 +169,7 @@ impl ItemRun {
             }
             return Ok(Err(LeftAlone::not_wanted(&mismatches)));
         }
-        let machine = bulk.machine(ctx, action.needs(), aim).await?;
+        let machine = bulk.machine(ctx, aim).await?;
         let verdict = check_machine(action, &filter, &operation.settings.include, &machine);
         Ok(verdict.map(|()| Some(machine)))
     }
@@ -319,7 +330,7 @@ impl ItemRun {
             pause = (pause * 2).min(LONGEST_GLANCE);
             let ctx = self.context();
             let seen = match worker.bulk() {
-                Ok(bulk) => bulk.machine(&ctx, operation.action.needs(), &aim).await,
+                Ok(bulk) => bulk.machine(&ctx, &aim).await,
                 Err(error) => Err(error),
             };
             if let Ok(machine) = seen {

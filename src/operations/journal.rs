@@ -151,22 +151,7 @@ impl Journal {
         before: Option<(i64, &str)>,
         limit: i64,
     ) -> Result<Vec<Operation>, Error> {
-        let mut found = query("SELECT * FROM operation WHERE 1 = 1");
-        if let Some(app) = app {
-            found = found.push(" AND app = ").push_value(app);
-        }
-        if let Some((created, id)) = before {
-            found = found
-                .push(" AND (created < ")
-                .push_value(created)
-                .push(" OR (created = ")
-                .push_value(created)
-                .push(" AND id < ")
-                .push_value(id)
-                .push("))");
-        }
-        let found = found.push(" ORDER BY created DESC, id DESC LIMIT ").push_value(limit);
-        self.db.fetch(found).await?.iter().map(Operation::read).collect()
+        self.db.fetch(newest(app, before, limit)).await?.iter().map(Operation::read).collect()
     }
 
     /// Items after the one at `after`, in order.
@@ -177,13 +162,7 @@ impl Journal {
         after: i64,
         limit: i64,
     ) -> Result<Vec<Item>, Error> {
-        let mut found = query("SELECT * FROM operation_item WHERE operation_id = $1 AND seq > $2")
-            .bind(id.to_string())
-            .bind(after);
-        if let Some(state) = state {
-            found = found.push(" AND state = ").push_value(state.as_str());
-        }
-        self.fetch_items(found.push(" ORDER BY seq LIMIT ").push_value(limit)).await
+        self.fetch_items(items_after(id, state, after, limit)).await
     }
 
     /// Items of one site that wait, after the one at `after`.
@@ -194,32 +173,12 @@ impl Journal {
         after: i64,
         limit: i64,
     ) -> Result<Vec<Item>, Error> {
-        let found = query(
-            "SELECT * FROM operation_item
-             WHERE operation_id = $1 AND state = 'queued' AND customer = $2 AND site = $3
-                AND seq > $4
-             ORDER BY seq LIMIT $5",
-        );
-        let found = found
-            .bind(id.to_string())
-            .bind(share.customer.as_str())
-            .bind(share.site.as_str())
-            .bind(after)
-            .bind(limit);
-        self.fetch_items(found).await
+        self.fetch_items(waiting_items(id, share, after, limit)).await
     }
 
     /// Items of one site that succeeded and were not seen back yet.
     pub(super) async fn unseen(&self, id: Uuid, share: &SiteShare) -> Result<Vec<Item>, Error> {
-        let found = query(
-            "SELECT * FROM operation_item
-             WHERE operation_id = $1 AND state = 'succeeded' AND customer = $2 AND site = $3
-                AND verification = 'waiting'
-             ORDER BY seq LIMIT 10000",
-        );
-        let found =
-            found.bind(id.to_string()).bind(share.customer.as_str()).bind(share.site.as_str());
-        self.fetch_items(found).await
+        self.fetch_items(unseen_items(id, share)).await
     }
 
     /// Each site with its share of the items.
@@ -279,11 +238,7 @@ impl Journal {
         after: i64,
         limit: i64,
     ) -> Result<Vec<Event>, Error> {
-        let found = query(
-            "SELECT id, kind, data FROM operation_event
-             WHERE operation_id = $1 AND id > $2 ORDER BY id LIMIT $3",
-        );
-        let rows = self.db.fetch(found.bind(id.to_string()).bind(after).bind(limit)).await?;
+        let rows = self.db.fetch(events_after(id, after, limit)).await?;
         rows.iter()
             .map(|row| {
                 Ok(Event { id: row.get("id")?, kind: row.get("kind")?, data: row.get("data")? })
@@ -293,12 +248,7 @@ impl Journal {
 
     /// Operations that a worker has something to do with now.
     pub(super) async fn due(&self, now: Timestamp, limit: i64) -> Result<Vec<Uuid>, Error> {
-        let found = query(
-            "SELECT id FROM operation WHERE due <= $1 AND NOT EXISTS (
-                SELECT 1 FROM lease WHERE name = 'operation:' || operation.id AND expires > $1)
-             ORDER BY due, created LIMIT $2",
-        );
-        let rows = self.db.fetch(found.bind(now.as_millisecond()).bind(limit)).await?;
+        let rows = self.db.fetch(due_operations(now, limit)).await?;
         rows.iter()
             .map(|row| Uuid::parse_str(&row.get::<String>("id")?).map_err(|_| Error::Unreadable))
             .collect()
@@ -365,11 +315,7 @@ impl Journal {
     pub(super) async fn sweep(&self, now: Timestamp, before: Timestamp) -> Result<u64, Error> {
         let plans = query("DELETE FROM operation_plan WHERE expires <= $1");
         self.db.write(vec![plans.bind(now.as_millisecond())]).await?;
-        let old = query(
-            "SELECT id FROM operation WHERE ended IS NOT NULL AND ended < $1
-             ORDER BY created LIMIT 100",
-        );
-        let rows = self.db.fetch(old.bind(before.as_millisecond())).await?;
+        let rows = self.db.fetch(ended_before(before)).await?;
         for row in &rows {
             let id: String = row.get("id")?;
             let delete = |text: &'static str| query(text).bind(id.as_str());
@@ -387,6 +333,81 @@ impl Journal {
     async fn fetch_items(&self, found: Query) -> Result<Vec<Item>, Error> {
         self.db.fetch(found).await?.iter().map(Item::read).collect()
     }
+}
+
+fn items_after(id: Uuid, state: Option<ItemState>, after: i64, limit: i64) -> Query {
+    let mut found = query("SELECT * FROM operation_item WHERE operation_id = $1 AND seq > $2")
+        .bind(id.to_string())
+        .bind(after);
+    if let Some(state) = state {
+        found = found.push(" AND state = ").push_value(state.as_str());
+    }
+    found.push(" ORDER BY seq LIMIT ").push_value(limit)
+}
+
+fn waiting_items(id: Uuid, share: &SiteShare, after: i64, limit: i64) -> Query {
+    let found = query(
+        "SELECT * FROM operation_item
+         WHERE operation_id = $1 AND state = 'queued' AND customer = $2 AND site = $3
+            AND seq > $4
+         ORDER BY seq LIMIT $5",
+    );
+    found
+        .bind(id.to_string())
+        .bind(share.customer.as_str())
+        .bind(share.site.as_str())
+        .bind(after)
+        .bind(limit)
+}
+
+fn unseen_items(id: Uuid, share: &SiteShare) -> Query {
+    let found = query(
+        "SELECT * FROM operation_item
+         WHERE operation_id = $1 AND state = 'succeeded' AND customer = $2 AND site = $3
+            AND verification = 'waiting'
+         ORDER BY seq LIMIT 10000",
+    );
+    found.bind(id.to_string()).bind(share.customer.as_str()).bind(share.site.as_str())
+}
+
+fn newest(app: Option<&str>, before: Option<(i64, &str)>, limit: i64) -> Query {
+    let mut found = query("SELECT * FROM operation WHERE 1 = 1");
+    if let Some(app) = app {
+        found = found.push(" AND app = ").push_value(app);
+    }
+    if let Some((created, id)) = before {
+        found = found
+            .push(" AND (created < ")
+            .push_value(created)
+            .push(" OR (created = ")
+            .push_value(created)
+            .push(" AND id < ")
+            .push_value(id)
+            .push("))");
+    }
+    found.push(" ORDER BY created DESC, id DESC LIMIT ").push_value(limit)
+}
+
+fn events_after(id: Uuid, after: i64, limit: i64) -> Query {
+    let found = query(
+        "SELECT id, kind, data FROM operation_event
+         WHERE operation_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+    );
+    found.bind(id.to_string()).bind(after).bind(limit)
+}
+
+fn due_operations(now: Timestamp, limit: i64) -> Query {
+    let found = query(
+        "SELECT id FROM operation WHERE due <= $1 AND NOT EXISTS (
+            SELECT 1 FROM lease WHERE name = 'operation:' || operation.id AND expires > $1)
+         ORDER BY due, created LIMIT $2",
+    );
+    found.bind(now.as_millisecond()).bind(limit)
+}
+
+fn ended_before(before: Timestamp) -> Query {
+    let found = query("SELECT id FROM operation WHERE ended < $1 ORDER BY ended LIMIT 100");
+    found.bind(before.as_millisecond())
 }
 
 pub(super) fn insert_events(
@@ -460,3 +481,6 @@ pub(super) fn progress_json(progress: Progress) -> Result<String, Error> {
 
 /// Rows that one statement inserts.
 const ROWS_AT_ONCE: usize = 100;
+
+#[cfg(test)]
+mod tests;

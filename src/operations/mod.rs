@@ -16,11 +16,13 @@ mod plan;
 mod record;
 mod recorder;
 mod request;
+mod retry;
 mod runner;
 mod selector;
 mod service;
 mod target;
 mod tenure;
+mod watch;
 mod worker;
 
 pub use error::Error;
@@ -33,5 +35,6 @@ pub use record::{
 pub use request::{Guard, MaxErrors, OperationOptions, OperationRequest, Settings, Verify};
 pub use runner::Runner;
 pub use selector::{Selector, Where};
-pub use service::{Accepted, Changes, Operations, PageOf};
+pub use service::{Accepted, Operations};
 pub use target::Target;
+pub use watch::{Changes, PageOf};

@@ -1,31 +1,26 @@
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use jiff::SignedDuration;
-use tokio::{
-    select,
-    sync::watch,
-    time::{Instant, sleep, sleep_until},
-};
 use uuid::Uuid;
 
 use super::{
-    BulkAction, Counts, Error, Event, Item, ItemState, Operation, OperationRequest, OperationState,
-    Plan, PlanSummary, Settings, Target,
+    BulkAction, Counts, Error, Item, ItemState, Operation, OperationRequest, Plan, PlanSummary,
+    Settings, Target,
     journal::{KeptPlan, Key},
     record::{Creator, LeftOut, Order},
     runner::Shared,
 };
 use crate::{
     domain::CallContext,
-    services::{Aim, Bulk, Idempotency, KeptAnswer, Paging, SourceReport},
+    services::{Aim, Bulk, Idempotency, KeptAnswer, SourceReport},
 };
 
 /// Bulk operations: planning, starting, watching and stopping them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Operations {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// Plans with the configuration that the caller's request came under.
-    bulk: Bulk,
+    pub(super) bulk: Bulk,
 }
 
 /// What became of a request for an operation.
@@ -37,15 +32,6 @@ pub enum Accepted {
     Again(Operation),
     /// The key stands for another request.
     KeyReused,
-}
-
-/// Some of a list, and where to go on.
-#[derive(Clone, Debug)]
-pub struct PageOf<T> {
-    /// In order.
-    pub items: Vec<T>,
-    /// The token of the next page, if there is one.
-    pub next: Option<String>,
 }
 
 impl Operations {
@@ -122,202 +108,6 @@ impl Operations {
         self.store(ctx, draft, items, Some(key), answer).await
     }
 
-    /// Starts an operation of the failed items of another. One that is still at it is given back
-    /// instead of a second one.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn retry_failed(
-        &self,
-        ctx: &CallContext,
-        id: Uuid,
-        reason: Option<String>,
-        key: Option<&Key>,
-        answer: impl Fn(&Operation) -> Option<KeptAnswer>,
-    ) -> Result<Accepted, Error> {
-        let journal = &self.shared.journal;
-        if let Some(key) = key
-            && let Some(before) = self.before(ctx, key).await?
-        {
-            return Ok(before);
-        }
-        let first = self.own(ctx, id).await?;
-        if !first.state.is_final() {
-            return Err(Error::NotFinished { state: first.state });
-        }
-        if let Some(retry) = journal.retry_of(id).await?
-            && !retry.state.is_final()
-        {
-            return Ok(Accepted::Again(retry));
-        }
-        let mut targets = Vec::new();
-        let mut after = 0;
-        loop {
-            let some = journal.items(id, Some(ItemState::Failed), after, 1_000).await?;
-            let Some(last) = some.last() else { break };
-            after = last.index;
-            targets.extend(some.into_iter().map(|item| Ok(item.target)));
-        }
-        let request = OperationRequest {
-            action: first.action,
-            selector: first.order.selector.clone(),
-            options: first.order.options.clone(),
-            message: first.order.message.clone(),
-            dry_run: false,
-            plan_digest: None,
-            reason: None,
-        };
-        let mut settings = request.settings(self.shared.clock.now())?;
-        // Time has passed since these were looked at.
-        settings.recheck = true;
-        let summary = PlanSummary::default();
-        let reason = reason.or(first.reason);
-        let draft = Draft {
-            action: first.action,
-            reason,
-            order: first.order,
-            settings,
-            summary,
-            retry_of: Some(id),
-        };
-        self.store(ctx, draft, targets, key, answer).await
-    }
-
-    /// The operation, if the caller may see it.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn get(&self, ctx: &CallContext, id: Uuid) -> Result<Operation, Error> {
-        self.own(ctx, id).await
-    }
-
-    /// The operation once it has ended, or as it is when the wait or the caller's time is over.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn wait(
-        &self,
-        ctx: &CallContext,
-        id: Uuid,
-        until: Instant,
-    ) -> Result<Operation, Error> {
-        let mut changes = self.changes();
-        loop {
-            let operation = self.own(ctx, id).await?;
-            let over = Instant::now() >= until || self.shared.draining.is_cancelled();
-            if operation.state.is_final() || over {
-                return Ok(operation);
-            }
-            select! {
-                () = changes.next() => {}
-                () = sleep_until(until) => {}
-                () = self.shared.draining.cancelled() => {}
-            }
-        }
-    }
-
-    /// Says whether everything went well.
-    ///
-    /// # Errors
-    /// [`Error::NotFinished`] or [`Error::NotFullySucceeded`] if not.
-    pub async fn result(&self, ctx: &CallContext, id: Uuid) -> Result<Operation, Error> {
-        let operation = self.own(ctx, id).await?;
-        match operation.state {
-            OperationState::Succeeded => Ok(operation),
-            state if !state.is_final() => Err(Error::NotFinished { state }),
-            _ => Err(Error::NotFullySucceeded { counts: operation.counts }),
-        }
-    }
-
-    /// Operations that the caller may see, newest first.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn list(
-        &self,
-        ctx: &CallContext,
-        paging: &Paging,
-    ) -> Result<PageOf<Operation>, Error> {
-        let journal = &self.shared.journal;
-        let all = self.bulk.administers_anything(ctx);
-        let app = (!all).then(|| ctx.principal.app.as_str());
-        let mut place: Option<(i64, String)> = self.bulk.place(paging)?;
-        let mut items = Vec::new();
-        loop {
-            let before = place.as_ref().map(|(created, id)| (*created, id.as_str()));
-            let some = journal.list(app, before, LISTED_AT_ONCE).await?;
-            let more = i64::try_from(some.len()).is_ok_and(|listed| listed == LISTED_AT_ONCE);
-            for operation in some {
-                if items.len() == paging.size {
-                    let next = place.map(|place| self.bulk.page_token(&place, paging));
-                    return Ok(PageOf { items, next: next.transpose()? });
-                }
-                place = Some((operation.create_time.as_millisecond(), operation.id.to_string()));
-                if self.is_visible(ctx, &operation).await? {
-                    items.push(operation);
-                }
-            }
-            if !more {
-                return Ok(PageOf { items, next: None });
-            }
-        }
-    }
-
-    /// Items of an operation, in order; those in one state, if it is given.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn items(
-        &self,
-        ctx: &CallContext,
-        id: Uuid,
-        state: Option<ItemState>,
-        paging: &Paging,
-    ) -> Result<PageOf<Item>, Error> {
-        self.own(ctx, id).await?;
-        let after: i64 = self.bulk.place(paging)?.unwrap_or(0);
-        let limit = i64::try_from(paging.size).unwrap_or(i64::MAX - 1);
-        let mut items = self.shared.journal.items(id, state, after, limit + 1).await?;
-        let more = items.len() > paging.size;
-        items.truncate(paging.size);
-        let last = items.last().filter(|_| more);
-        let next = last.map(|item| self.bulk.page_token(&item.index, paging)).transpose()?;
-        Ok(PageOf { items, next })
-    }
-
-    /// Asks for an operation to end early: what is under way goes on to its end.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn cancel(&self, ctx: &CallContext, id: Uuid) -> Result<Operation, Error> {
-        let operation = self.own(ctx, id).await?;
-        if operation.state != OperationState::Running {
-            return Ok(operation);
-        }
-        self.shared.journal.request_cancel(id).await?;
-        tracing::info!(operation.id = %id, app = %ctx.principal.app, "an operation is cancelled");
-        self.own(ctx, id).await
-    }
-
-    /// Events of an operation after the one with that id. May be asked again and again, once
-    /// [`get`](Self::get) has said that the caller may see it.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn events(&self, id: Uuid, after: i64) -> Result<Vec<Event>, Error> {
-        self.shared.journal.events(id, after, EVENTS_AT_ONCE).await
-    }
-
-    /// Tells when something may have changed.
-    pub fn changes(&self) -> Changes {
-        Changes { here: self.shared.changed.subscribe() }
-    }
-
-    /// Whether this process is about to end, so that who waits should come back later.
-    pub fn is_draining(&self) -> bool {
-        self.shared.draining.is_cancelled()
-    }
-
     /// Refuses an operation whose every item would be refused for want of a reason.
     fn check_reason(
         &self,
@@ -331,7 +121,11 @@ impl Operations {
         Ok(self.bulk.check_reason(&ctx, action.needs(), aims)?)
     }
 
-    async fn before(&self, ctx: &CallContext, key: &Key) -> Result<Option<Accepted>, Error> {
+    pub(super) async fn before(
+        &self,
+        ctx: &CallContext,
+        key: &Key,
+    ) -> Result<Option<Accepted>, Error> {
         let app = ctx.principal.app.as_str();
         let found = self.shared.journal.by_key(app, &key.key).await?;
         Ok(found.map(|(operation, fingerprint)| {
@@ -356,7 +150,7 @@ impl Operations {
         Ok(kept)
     }
 
-    async fn store(
+    pub(super) async fn store(
         &self,
         ctx: &CallContext,
         draft: Draft,
@@ -420,63 +214,20 @@ impl Operations {
         wake.notify_one();
         Ok(Accepted::New(operation))
     }
-
-    async fn own(&self, ctx: &CallContext, id: Uuid) -> Result<Operation, Error> {
-        let found = self.shared.journal.operation(id).await?;
-        let operation = found.ok_or(Error::NotFound { pointer: None })?;
-        if self.is_visible(ctx, &operation).await? {
-            return Ok(operation);
-        }
-        Err(Error::NotFound { pointer: None })
-    }
-
-    /// An app sees its own operations; who administers every customer that one reaches sees it
-    /// too.
-    async fn is_visible(&self, ctx: &CallContext, operation: &Operation) -> Result<bool, Error> {
-        let bulk = &self.bulk;
-        if operation.created_by.app == ctx.principal.app.as_str() {
-            return Ok(true);
-        }
-        if !bulk.administers_anything(ctx) {
-            return Ok(false);
-        }
-        let customers = self.shared.journal.customers(operation.id).await?;
-        Ok(customers.iter().all(|customer| bulk.administers(ctx, customer)))
-    }
-}
-
-/// Tells when something may have changed, here or at another replica.
-#[derive(Debug)]
-pub struct Changes {
-    here: watch::Receiver<u64>,
-}
-
-impl Changes {
-    /// Waits until something may have changed.
-    pub async fn next(&mut self) {
-        select! {
-            changed = self.here.changed() => {
-                if changed.is_err() {
-                    sleep(ELSEWHERE).await;
-                }
-            }
-            () = sleep(ELSEWHERE) => {}
-        }
-    }
 }
 
 /// What an operation is made of, apart from its items.
-struct Draft {
-    action: BulkAction,
-    reason: Option<String>,
-    order: Order,
-    settings: Settings,
-    summary: PlanSummary,
-    retry_of: Option<Uuid>,
+pub(super) struct Draft {
+    pub(super) action: BulkAction,
+    pub(super) reason: Option<String>,
+    pub(super) order: Order,
+    pub(super) settings: Settings,
+    pub(super) summary: PlanSummary,
+    pub(super) retry_of: Option<Uuid>,
 }
 
 /// A target of the plan that was quoted, which is not one any more.
-struct Drifted(Target);
+pub(super) struct Drifted(Target);
 
 /// What was planned and still is, what has drifted, and how many things are new.
 fn compare(planned: Vec<Target>, now: Vec<Target>) -> (Vec<Result<Target, Drifted>>, u32) {
@@ -507,7 +258,3 @@ fn left_out(sources: &[SourceReport]) -> Vec<LeftOut> {
 
 /// How long a plan may be quoted.
 const PLAN_LIFE: SignedDuration = SignedDuration::from_hours(1);
-const LISTED_AT_ONCE: i64 = 200;
-const EVENTS_AT_ONCE: i64 = 500;
-/// How soon what other replicas write is seen.
-const ELSEWHERE: Duration = Duration::from_millis(500);

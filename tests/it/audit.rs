@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use cwsgate::{audit::Audit, db::query};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Gateway, Store, over_both};
+use crate::support::{Gateway, Postgres, Store, defaults, over_both};
 
 over_both! {
     every_change_is_recorded_with_its_outcome,
     the_trail_is_filtered_paged_and_streamed,
     entries_survive_a_restart_and_those_left_open_say_unknown,
+    entries_are_kept_for_400_days,
 }
 
 const KESTREL: &str = "/v1/customers/acme/sites/-/machines/DEMOLAB%7CKESTREL";
@@ -110,17 +113,16 @@ async fn entries_survive_a_restart_and_those_left_open_say_unknown(store: Store)
     let first = gateway(&store).await;
     first.post(&format!("{KESTREL}/actions/set-maintenance"), Value::Null).await.ok(200);
     let first_entries = entries(&first, "").await;
-    first.shutdown.cancel();
-    ended(first).await;
+    first.stop().await;
 
     // What a process leaves behind that dies between the two steps.
     let db = store.open().await;
     let open = "UPDATE audit SET outcome = NULL, code = NULL, ended = NULL, id = $1";
     // Longer ago than any call lasts; the id begins with the time.
-    let then = jiff::Timestamp::now().as_millisecond() - 3 * 3_600_000;
+    let then = Timestamp::now().as_millisecond() - 3 * 3_600_000;
     let id = first_entries[0]["id"].as_str().unwrap();
     let old = format!("{:08x}-{:04x}{}", then >> 16, then & 0xffff, &id[13..]);
-    db.write(vec![cwsgate::db::query(open).bind(old)]).await.unwrap();
+    db.write(vec![query(open).bind(old)]).await.unwrap();
     db.close().await;
     drop(db);
 
@@ -140,10 +142,19 @@ async fn entries_survive_a_restart_and_those_left_open_say_unknown(store: Store)
     }
 }
 
-/// Waits until a gateway that was told to stop has stopped.
-async fn ended(mut gateway: Gateway) {
-    let serving = std::mem::replace(&mut gateway.serving, tokio::spawn(async {}));
-    tokio::time::timeout(Duration::from_secs(30), serving).await.unwrap().unwrap();
+async fn entries_are_kept_for_400_days(store: Store) {
+    let gateway = gateway(&store).await;
+    gateway.post(&format!("{KESTREL}/actions/set-maintenance"), Value::Null).await.ok(200);
+    gateway.stop().await;
+    let db = store.open().await;
+    let audit = Audit::new(db.clone(), &defaults().audit);
+    let in_days = |days: i64| Timestamp::now() + SignedDuration::from_hours(24 * days);
+    let left = async || db.fetch(query("SELECT id FROM audit LIMIT 10")).await.unwrap().len();
+
+    audit.sweep(in_days(399), true).await.unwrap();
+    assert_eq!(left().await, 1);
+    audit.sweep(in_days(401), true).await.unwrap();
+    assert_eq!(left().await, 0);
 }
 
 #[tokio::test]

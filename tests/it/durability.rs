@@ -1,9 +1,12 @@
 //! What the durable store holds, and what happens when the disk takes no more.
 
+mod full_disk;
+
 use std::{fs, time::Duration};
 
 use cwsgate::{auth::ApiKey, commands::demo::upstream_config, simulator::Simulator};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::support::{Program, Reply, bash, write};
 
@@ -19,13 +22,14 @@ struct Setup {
 }
 
 impl Setup {
-    async fn new() -> Self {
+    /// `database` is the path of the database within the folder.
+    async fn new(database: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let simulator = Simulator::start(cwsgate::simulator::Options::default()).await.unwrap();
         let key = ApiKey::generate().unwrap();
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nsecret = \"{SECRET}\"\ndrain_delay = \"0s\"\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = \"sqlite:state.db\"\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n[database]\nurl = \"sqlite:{database}\"\n\
              [apps.desk]\nkeys = [\"{}\"]\ngrants = [{{ actions = [\"read\", \"maintain\", \
              \"audit\", \"power\"], customers = [\"*\"], stores = [\"*\"] }}]\n{}",
             key.hash(),
@@ -42,13 +46,22 @@ impl Setup {
         let script =
             "trap '' XFSZ; ulimit -f \"$3\"; exec \"$1\" serve --config \"$2\" --output json";
         let program = env!("CARGO_BIN_EXE_cwsgate");
-        let mut program = Program::start_command(bash(script, &[program, &self.config, limit]));
+        Self::serve(bash(script, &[program, &self.config, limit])).await
+    }
+
+    /// Starts what becomes the program, and returns its address too.
+    async fn serve(command: Command) -> (Program, String) {
+        let mut program = Program::start_command(command);
         let url = program.json().await["gateway"].as_str().unwrap().to_owned();
         (program, url)
     }
 
     async fn post(&self, url: &str, key: &str, body: Value) -> Reply {
-        let request = self.client.post(format!("{url}{MAINTAIN}"));
+        self.post_to(&format!("{url}{MAINTAIN}"), key, body).await
+    }
+
+    async fn post_to(&self, url: &str, key: &str, body: Value) -> Reply {
+        let request = self.client.post(url);
         let request = request.bearer_auth(self.key.expose()).header("idempotency-key", key);
         let request = request.header("content-type", "application/json").body(body.to_string());
         Reply::read(request.send().await.unwrap()).await
@@ -58,11 +71,18 @@ impl Setup {
         let request = self.client.get(format!("{url}{path}")).bearer_auth(self.key.expose());
         Reply::read(request.send().await.unwrap()).await
     }
+
+    /// How many changes reached the simulator.
+    async fn sent(&self) -> usize {
+        let path = "/_sim/requests?method=PATCH&limit=5000";
+        let (_, asked) = self.simulator.control("GET", path, Value::Null).await;
+        asked["requests"].as_array().unwrap().len()
+    }
 }
 
 #[tokio::test]
 async fn a_disk_that_takes_no_more_stops_changes_and_loses_nothing() {
-    let setup = Setup::new().await;
+    let setup = Setup::new("state.db").await;
     let (program, url) = setup.start("2000").await;
     let mut done = 0;
     let refused = loop {
@@ -89,9 +109,7 @@ async fn a_disk_that_takes_no_more_stops_changes_and_loses_nothing() {
     let entries = setup.get(&url, "/v1/audit?pageSize=1000").await;
     let recorded = entries.of_items("action").len();
     assert!(recorded >= done, "{recorded} of {done} are recorded");
-    let (_, asked) =
-        setup.simulator.control("GET", "/_sim/requests?method=PATCH&limit=5000", Value::Null).await;
-    let sent = asked["requests"].as_array().unwrap().len();
+    let sent = setup.sent().await;
     assert!(sent <= recorded, "{sent} were sent and {recorded} recorded");
     setup.post(&url, "afterwards", json!({})).await.ok(200);
     program.terminate().await;
@@ -100,7 +118,7 @@ async fn a_disk_that_takes_no_more_stops_changes_and_loses_nothing() {
 
 #[tokio::test]
 async fn no_secret_is_in_the_database() {
-    let setup = Setup::new().await;
+    let setup = Setup::new("state.db").await;
     let (program, url) = setup.start("unlimited").await;
     setup.post(&url, "k", json!({ "reason": "CHG-1" })).await.ok(200);
     let resources = setup.get(&url, "/v1/stores/hq/resources").await.of_items("self");

@@ -7,6 +7,6 @@ mod keys;
 mod refused;
 mod mutations;
 mod reload;
-mod serving;
+pub(crate) mod serving;
 mod slow_clients;
 mod tls;

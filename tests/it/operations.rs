@@ -6,7 +6,10 @@ mod events;
 mod guards;
 mod limits;
 mod plan;
+mod reload;
+mod retention;
 mod run;
+mod terminal;
 mod visibility;
 
 use std::time::Duration;
@@ -16,7 +19,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Builder, Gateway, Reply};
+use crate::support::{Builder, Gateway, Reply, Store};
 
 /// The machine catalog of the demo.
 const POOL: &str = "customers/acme/sites/-/machine-catalogs/Win11-Pool";
@@ -31,6 +34,16 @@ fn quick() -> Builder {
             options.settings.reboot_ms = 300;
             options.settings.power_ms = 300;
         })
+}
+
+/// The same over a store of the test's.
+fn over(store: &Store) -> Builder {
+    quick().settings(&store.settings())
+}
+
+/// The demo, over a store of the test's.
+async fn demo_over(store: &Store) -> Gateway {
+    Gateway::builder().settings(&store.settings()).start().await
 }
 
 /// One customer with one catalog of machines that are all alike: idle.

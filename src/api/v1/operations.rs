@@ -27,7 +27,7 @@ use crate::{
         problem::Problem,
         views::{ListView, SourceView},
     },
-    domain::ProblemCode,
+    domain::{CallContext, ProblemCode},
     operations::{
         Accepted, BulkAction, Counts, Creator, Item, ItemState, Key, Operation, OperationRequest,
         OperationState, Order, Plan, PlanSummary, Settings, Stop, Target,
@@ -231,9 +231,7 @@ pub(crate) async fn show_operation(
     Query(params): Query<WaitParams>,
 ) -> Result<Response, Problem> {
     let id = path.id()?;
-    let until = Instant::now() + params.wait.unwrap_or_default();
-    let until = until.min(ctx.deadline.checked_sub(MARGIN).unwrap_or(ctx.deadline));
-    let operation = api.operations.wait(&ctx, id, until).await?;
+    let operation = api.operations.wait(&ctx, id, params.until(&ctx)).await?;
     Ok(json_utf8(JsonBody(OperationView::from(operation)).into_response()))
 }
 
@@ -274,10 +272,7 @@ pub(crate) async fn show_operation_result(
     Query(params): Query<WaitParams>,
 ) -> Result<Response, Problem> {
     let id = path.id()?;
-    if let Some(wait) = params.wait {
-        let until = ctx.deadline.checked_sub(MARGIN).unwrap_or(ctx.deadline);
-        api.operations.wait(&ctx, id, until.min(Instant::now() + wait)).await?;
-    }
+    api.operations.wait(&ctx, id, params.until(&ctx)).await?;
     let operation = api.operations.result(&ctx, id).await?;
     Ok(json_utf8(JsonBody(OperationView::from(operation)).into_response()))
 }
@@ -337,6 +332,14 @@ pub(crate) async fn retry_failed_items(
     let id = path.id()?;
     let key = key(&headers, "retry", &(id, &why))?;
     accepted(api.operations.retry_failed(&ctx, id, why, key.as_ref(), kept).await?)
+}
+
+impl WaitParams {
+    /// When to answer at the latest: at once unless the caller waits, and in time in any case.
+    fn until(&self, ctx: &CallContext) -> Instant {
+        let last = ctx.deadline.checked_sub(MARGIN).unwrap_or(ctx.deadline);
+        last.min(Instant::now() + self.wait.unwrap_or_default())
+    }
 }
 
 impl OperationPath {

@@ -97,32 +97,23 @@ impl Deed {
 }
 
 impl Bulk {
-    /// The machine as it is now.
+    /// The machine as it is now: for a look before something is sent to it, or at what became of
+    /// what was. The policy is asked when something is sent.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn machine(
-        &self,
-        ctx: &CallContext,
-        action: Action,
-        aim: &Aim,
-    ) -> Result<Machine, Error> {
-        let customer = self.authorize(ctx, action, aim)?;
+    pub async fn machine(&self, ctx: &CallContext, aim: &Aim) -> Result<Machine, Error> {
+        let customer = self.customer(aim)?;
         let id = NameOrId::try_from(aim.id.as_str()).map_err(|_| Error::NotFound)?;
         Ok(self.core.upstream.daas.machine(ctx, &customer, &aim.site, &id).await?)
     }
 
-    /// The session as it is now.
+    /// The session as it is now, in the same way.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn session(
-        &self,
-        ctx: &CallContext,
-        action: Action,
-        aim: &Aim,
-    ) -> Result<Session, Error> {
-        let customer = self.authorize(ctx, action, aim)?;
+    pub async fn session(&self, ctx: &CallContext, aim: &Aim) -> Result<Session, Error> {
+        let customer = self.customer(aim)?;
         let id = SessionId::try_from(aim.id.as_str()).map_err(|_| Error::NotFound)?;
         Ok(self.core.upstream.daas.session(ctx, &customer, &aim.site, &id).await?)
     }
@@ -130,7 +121,7 @@ impl Bulk {
     /// The API client that acts on this target: jobs are visible to nobody else.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// When the caller may not act on it; see [`Error`].
     pub fn credential(
         &self,
         ctx: &CallContext,
@@ -210,7 +201,13 @@ impl Bulk {
         Ok(())
     }
 
-    pub(super) fn authorize(
+    /// Whose target it is.
+    pub(super) fn customer(&self, aim: &Aim) -> Result<Arc<Customer>, Error> {
+        let account = self.core.directory.find(&aim.customer).ok_or(Error::NotFound)?;
+        Ok(Arc::clone(account.usable()?))
+    }
+
+    fn authorize(
         &self,
         ctx: &CallContext,
         action: Action,

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Aim, Bulk, Deed};
 use crate::{
-    domain::{CallContext, Machine, NameOrId, PowerAction, SessionId},
+    domain::{CallContext, Machine, PowerAction},
     services::Error,
     upstream::daas::{JobEnd, JobTrail},
 };
@@ -34,11 +34,10 @@ impl Bulk {
     /// Looks for evidence: in the jobs of the API client that acted, then in the state of the
     /// target itself.
     ///
-    /// `credential` is that API client, `job_id` the job if it is known, `since` the time just
-    /// before the act was sent.
+    /// What was sent is looked up even if the caller might not send it any more.
     ///
     /// # Errors
-    /// When the caller may not do it any more, or Citrix does not answer.
+    /// When the customer is gone, or Citrix does not answer.
     pub async fn evidence(
         &self,
         ctx: &CallContext,
@@ -46,7 +45,7 @@ impl Bulk {
         deed: &Deed,
         sent: &Sent<'_>,
     ) -> Result<Evidence, Error> {
-        let customer = self.authorize(ctx, deed.needs(), aim)?;
+        let customer = self.customer(aim)?;
         if sent.credential == Some(customer.client_id.as_str())
             && let Deed::Power(action) = deed
         {
@@ -72,31 +71,21 @@ impl Bulk {
         deed: &Deed,
         since: Timestamp,
     ) -> Result<Evidence, Error> {
-        let customer = self.authorize(ctx, deed.needs(), aim)?;
-        let daas = &self.core.upstream.daas;
         let shown = match deed {
-            Deed::Power(action) => {
-                let id = NameOrId::try_from(aim.id.as_str()).map_err(|_| Error::NotFound)?;
-                let machine = daas.machine(ctx, &customer, &aim.site, &id).await?;
-                went_through(*action, &machine, since)
-            }
+            Deed::Power(action) => went_through(*action, &self.machine(ctx, aim).await?, since),
             Deed::Maintenance(on) => {
-                let id = NameOrId::try_from(aim.id.as_str()).map_err(|_| Error::NotFound)?;
-                let machine = daas.machine(ctx, &customer, &aim.site, &id).await?;
+                let machine = self.machine(ctx, aim).await?;
                 (machine.in_maintenance_mode == Some(*on)).then(|| {
                     let word = if *on { "in" } else { "not in" };
                     format!("the machine is {word} maintenance mode")
                 })
             }
-            Deed::Logoff => {
-                let id = SessionId::try_from(aim.id.as_str()).map_err(|_| Error::NotFound)?;
-                match daas.session(ctx, &customer, &aim.site, &id).await.map_err(Error::from) {
-                    Err(Error::NotFound) => Some("the session is gone".to_owned()),
-                    Ok(session) => (session.logoff_in_progress == Some(true))
-                        .then(|| "the session is being logged off".to_owned()),
-                    Err(error) => return Err(error),
-                }
-            }
+            Deed::Logoff => match self.session(ctx, aim).await {
+                Err(Error::NotFound) => Some("the session is gone".to_owned()),
+                Ok(session) => (session.logoff_in_progress == Some(true))
+                    .then(|| "the session is being logged off".to_owned()),
+                Err(error) => return Err(error),
+            },
             // A message leaves no trace.
             Deed::Message(_) => None,
         };

@@ -55,6 +55,11 @@ impl Bulk {
         self.core.policy.grants_anywhere(&ctx.principal, Action::Admin)
     }
 
+    /// Whether the caller administers every customer, those that are gone included.
+    pub fn administers_everything(&self, ctx: &CallContext) -> bool {
+        self.core.policy.authorize_everywhere(&ctx.principal, Action::Admin).is_ok()
+    }
+
     /// Whether the caller administers this customer as a whole.
     pub fn administers(&self, ctx: &CallContext, customer: &str) -> bool {
         let policy = &self.core.policy;

@@ -16,27 +16,27 @@ use tokio::time::{sleep, timeout};
 use crate::support::{Program, Reply};
 
 /// A gateway process over a simulator, and the folder that its configuration is in.
-pub(super) struct Serving {
-    pub(super) folder: TempDir,
-    pub(super) simulator: Simulator,
-    pub(super) program: Program,
-    pub(super) url: String,
-    pub(super) admin: String,
+pub(crate) struct Serving {
+    pub(crate) folder: TempDir,
+    pub(crate) simulator: Simulator,
+    pub(crate) program: Program,
+    pub(crate) url: String,
+    pub(crate) admin: String,
     /// May do everything.
-    pub(super) key: ApiKey,
-    pub(super) client: reqwest::Client,
+    pub(crate) key: ApiKey,
+    pub(crate) client: reqwest::Client,
     base: String,
 }
 
 impl Serving {
     /// Serves with these lines in `[server]`. Customers are the demo's; more may be put into
     /// `customers.d`.
-    pub(super) async fn start(server: &str) -> Self {
+    pub(crate) async fn start(server: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::start_in(folder, server, |upstream| upstream).await
     }
 
-    pub(super) async fn start_in(
+    pub(crate) async fn start_in(
         folder: TempDir,
         server: &str,
         change: impl FnOnce(String) -> String,
@@ -61,52 +61,52 @@ impl Serving {
     }
 
     /// Writes the configuration anew: other lines in `[server]`, more sections.
-    pub(super) fn configure(&self, server: &str, more: &str) {
+    pub(crate) fn configure(&self, server: &str, more: &str) {
         self.write("gateway.toml", &config(&self.base, server, more));
     }
 
     /// Puts a file in place at once, as a careful editor does.
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let (next, path) = (self.path("next"), self.path(name));
         fs::write(&next, text).unwrap();
         fs::rename(next, path).unwrap();
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.get_as(&self.key, path).await
     }
 
-    pub(super) async fn get_as(&self, key: &ApiKey, path: &str) -> Reply {
+    pub(crate) async fn get_as(&self, key: &ApiKey, path: &str) -> Reply {
         let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(key.expose());
         Reply::read(request.send().await.unwrap()).await
     }
 
-    pub(super) async fn admin(&self, method: Method, path: &str) -> Reply {
+    pub(crate) async fn admin(&self, method: Method, path: &str) -> Reply {
         self.admin_as(&self.key, method, path).await
     }
 
-    pub(super) async fn admin_as(&self, key: &ApiKey, method: Method, path: &str) -> Reply {
+    pub(crate) async fn admin_as(&self, key: &ApiKey, method: Method, path: &str) -> Reply {
         let request = self.client.request(method, format!("{}/admin/v1{path}", self.admin));
         Reply::read(request.bearer_auth(key.expose()).send().await.unwrap()).await
     }
 
     /// What the admin API says of the configuration.
-    pub(super) async fn reload_state(&self) -> Value {
+    pub(crate) async fn reload_state(&self) -> Value {
         self.admin(Method::GET, "/reload").await.ok(200)
     }
 
-    pub(super) async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         let answer = self.client.get(format!("{}/metrics", self.admin)).send().await.unwrap();
         answer.text().await.unwrap()
     }
 }
 
 /// Waits until it is so. The bound is far more than anything here takes.
-pub(super) async fn until<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) -> T {
     let waiting = async {
         loop {
             if let Some(found) = look().await {
@@ -119,7 +119,7 @@ pub(super) async fn until<T, F: Future<Output = Option<T>>>(mut look: impl FnMut
 }
 
 /// Lines of an app with one key.
-pub(super) fn app(name: &str, key: &ApiKey, grants: &str) -> String {
+pub(crate) fn app(name: &str, key: &ApiKey, grants: &str) -> String {
     let mut text = String::new();
     writeln!(text, "[apps.{name}]\nkeys = [\"{}\"]\ngrants = [{grants}]", key.hash()).unwrap();
     text

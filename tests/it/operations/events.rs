@@ -3,8 +3,13 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{FLOCK, flock, quick, request};
-use crate::support::Gateway;
+use super::{FLOCK, flock, over, request};
+use crate::support::{Gateway, Store, over_both};
+
+over_both! {
+    events_come_in_order_end_with_the_end_and_can_be_resumed,
+    a_wait_ends_with_the_operation_or_with_the_callers_time,
+}
 
 /// The events of a stream that has ended: id, kind and data.
 fn events(text: &str) -> Vec<(i64, String, Value)> {
@@ -31,9 +36,8 @@ async fn stream(gateway: &Gateway, path: &str, last: Option<i64>) -> crate::supp
     gateway.send(get).await
 }
 
-#[tokio::test]
-async fn events_come_in_order_end_with_the_end_and_can_be_resumed() {
-    let gateway = quick().scenario(flock(5)).start().await;
+async fn events_come_in_order_end_with_the_end_and_can_be_resumed(store: Store) {
+    let gateway = over(&store).scenario(flock(5)).start().await;
     let path = gateway.begin(request("reboot", FLOCK, json!({}))).await;
     let reply = stream(&gateway, &path, None).await;
     assert_eq!(reply.status, 200);
@@ -59,9 +63,8 @@ async fn events_come_in_order_end_with_the_end_and_can_be_resumed() {
     assert_eq!(lines.last().unwrap()["type"], "end");
 }
 
-#[tokio::test]
-async fn a_wait_ends_with_the_operation_or_with_the_callers_time() {
-    let gateway = quick().scenario(flock(1)).start().await;
+async fn a_wait_ends_with_the_operation_or_with_the_callers_time(store: Store) {
+    let gateway = over(&store).scenario(flock(1)).start().await;
     gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 3000 }));
     let path = gateway.begin(request("reboot", FLOCK, json!({}))).await;
     let began = Instant::now();

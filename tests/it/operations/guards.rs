@@ -1,7 +1,13 @@
 use serde_json::{Value, json};
 
-use super::{names, quick, request};
-use crate::support::Gateway;
+use super::{demo_over, names, over, request};
+use crate::support::{Gateway, Store, over_both};
+
+over_both! {
+    each_guard_holds_and_is_lifted_only_by_its_name,
+    physical_machines_are_left_alone_unless_they_are_named,
+    a_machine_that_gets_a_session_between_plan_and_act_is_skipped,
+}
 
 const KESTREL: &str = "customers/acme/sites/-/machines/DEMOLAB|KESTREL";
 
@@ -9,9 +15,8 @@ async fn make(gateway: &Gateway, state: Value) {
     gateway.sim("PATCH", "/_sim/machines/acme/DEMOLAB%7CKESTREL", state).await;
 }
 
-#[tokio::test]
-async fn each_guard_holds_and_is_lifted_only_by_its_name() {
-    let gateway = Gateway::demo().await;
+async fn each_guard_holds_and_is_lifted_only_by_its_name(store: Store) {
+    let gateway = demo_over(&store).await;
     let idle = json!({ "sessionCount": 0, "registrationState": "Registered",
         "inMaintenanceMode": false, "powerState": "On", "powerActionPending": false });
     for (state, guard) in [
@@ -53,9 +58,8 @@ async fn each_guard_holds_and_is_lifted_only_by_its_name() {
     assert_eq!(plan["skipped"][0]["reason"], "alreadyOn");
 }
 
-#[tokio::test]
-async fn physical_machines_are_left_alone_unless_they_are_named() {
-    let gateway = Gateway::demo().await;
+async fn physical_machines_are_left_alone_unless_they_are_named(store: Store) {
+    let gateway = demo_over(&store).await;
     let site = "customers/acme/sites/-/machine-catalogs/Win11-Personal";
     let plan = gateway.plan(request("reboot", site, json!({ "maxTargets": 500 }))).await;
     let skipped = plan["skipped"].as_array().unwrap();
@@ -67,9 +71,8 @@ async fn physical_machines_are_left_alone_unless_they_are_named() {
     assert_eq!(plan["targets"][0]["name"], name, "{plan}");
 }
 
-#[tokio::test]
-async fn a_machine_that_gets_a_session_between_plan_and_act_is_skipped() {
-    let gateway = quick().start().await;
+async fn a_machine_that_gets_a_session_between_plan_and_act_is_skipped(store: Store) {
+    let gateway = over(&store).start().await;
     // The first look is the plan's; the second one, just before acting, is held up.
     let id =
         gateway.simulated("acme", "DEMOLAB%7CKESTREL").await["id"].as_str().unwrap().to_owned();

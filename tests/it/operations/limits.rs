@@ -2,11 +2,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{FLOCK, flock, quick, request};
+use super::{FLOCK, flock, over, request};
+use crate::support::{Store, over_both};
 
-#[tokio::test]
-async fn too_many_failures_stop_the_rest_of_the_site() {
-    let gateway = quick().scenario(flock(40)).start().await;
+over_both! {
+    too_many_failures_stop_the_rest_of_the_site,
+    no_more_items_are_under_way_at_a_time_than_asked_for,
+    nothing_is_begun_after_the_window_has_closed,
+    a_cancelled_operation_lets_what_is_under_way_finish,
+}
+
+async fn too_many_failures_stop_the_rest_of_the_site(store: Store) {
+    let gateway = over(&store).scenario(flock(40)).start().await;
     for n in 1..=40 {
         let path = format!("/_sim/machines/acme/LAB%7CBIRD{n:04}");
         gateway.sim("PATCH", &path, json!({ "powerFault": "HypervisorNotContactable" })).await;
@@ -25,9 +32,8 @@ async fn too_many_failures_stop_the_rest_of_the_site() {
     assert!(cancelled.iter().all(|item| item["code"] == "max_errors_exceeded"));
 }
 
-#[tokio::test]
-async fn no_more_items_are_under_way_at_a_time_than_asked_for() {
-    let gateway = quick().scenario(flock(12)).start().await;
+async fn no_more_items_are_under_way_at_a_time_than_asked_for(store: Store) {
+    let gateway = over(&store).scenario(flock(12)).start().await;
     gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 200 }));
     let options = json!({ "maxConcurrency": 3 });
     let path = gateway.begin(request("reboot", FLOCK, options)).await;
@@ -43,9 +49,8 @@ async fn no_more_items_are_under_way_at_a_time_than_asked_for() {
     assert!((2..=3).contains(&most), "{most}");
 }
 
-#[tokio::test]
-async fn nothing_is_begun_after_the_window_has_closed() {
-    let gateway = quick().scenario(flock(6)).start().await;
+async fn nothing_is_begun_after_the_window_has_closed(store: Store) {
+    let gateway = over(&store).scenario(flock(6)).start().await;
     gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 1500 }));
     let options = json!({ "maxConcurrency": 1, "notAfter": "1s" });
     let operation = gateway.carry_out(request("reboot", FLOCK, options)).await;
@@ -58,9 +63,8 @@ async fn nothing_is_begun_after_the_window_has_closed() {
     assert_eq!(items[5]["code"], "window_closed");
 }
 
-#[tokio::test]
-async fn a_cancelled_operation_lets_what_is_under_way_finish() {
-    let gateway = quick().scenario(flock(10)).start().await;
+async fn a_cancelled_operation_lets_what_is_under_way_finish(store: Store) {
+    let gateway = over(&store).scenario(flock(10)).start().await;
     gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 1000 }));
     let options = json!({ "maxConcurrency": 2 });
     let path = gateway.begin(request("reboot", FLOCK, options)).await;

@@ -1,12 +1,23 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{FLOCK, POOL, flock, names, quick, request};
-use crate::support::Gateway;
+use super::{FLOCK, POOL, demo_over, flock, names, over, request};
+use crate::support::{Store, over_both};
 
-#[tokio::test]
-async fn a_plan_names_every_machine_within_reach_and_starts_nothing() {
-    let gateway = Gateway::demo().await;
+over_both! {
+    a_plan_names_every_machine_within_reach_and_starts_nothing,
+    where_and_exclude_narrow_what_is_reached,
+    sessions_are_reached_through_machines_catalogs_and_sites,
+    what_is_not_there_or_makes_no_sense_is_refused_with_its_place,
+    a_source_that_fails_starts_nothing_unless_that_is_accepted,
+    four_hundred_machines_are_all_considered,
+    plans_are_read_from_citrix_each_time,
+    a_quoted_plan_acts_on_nothing_else_and_leaves_alone_what_has_drifted,
+    starting_needs_a_key_and_the_same_key_starts_one_operation,
+}
+
+async fn a_plan_names_every_machine_within_reach_and_starts_nothing(store: Store) {
+    let gateway = demo_over(&store).await;
     let plan = gateway.plan(request("reboot", POOL, json!({}))).await;
 
     let targets = names(&plan["targets"]);
@@ -41,9 +52,8 @@ async fn a_plan_names_every_machine_within_reach_and_starts_nothing() {
     assert_eq!(gateway.get("/v1/operations").await.ok(200)["items"], json!([]));
 }
 
-#[tokio::test]
-async fn where_and_exclude_narrow_what_is_reached() {
-    let gateway = Gateway::demo().await;
+async fn where_and_exclude_narrow_what_is_reached(store: Store) {
+    let gateway = demo_over(&store).await;
     let plan = gateway
         .plan(json!({ "action": "reboot", "selector": { "in": [POOL], "where": { "tag": "CANARY" } } }))
         .await;
@@ -61,9 +71,8 @@ async fn where_and_exclude_narrow_what_is_reached() {
     assert_eq!(plan["skipped"][0]["reason"], "excluded");
 }
 
-#[tokio::test]
-async fn sessions_are_reached_through_machines_catalogs_and_sites() {
-    let gateway = Gateway::demo().await;
+async fn sessions_are_reached_through_machines_catalogs_and_sites(store: Store) {
+    let gateway = demo_over(&store).await;
     let machine = "customers/acme/sites/-/machines/DEMOLAB|IBIS";
     let plan = gateway.plan(request("logoff-sessions", machine, json!({}))).await;
     assert_eq!(plan["targets"].as_array().unwrap().len(), 2);
@@ -88,9 +97,8 @@ async fn sessions_are_reached_through_machines_catalogs_and_sites() {
     assert!(!targets.is_empty() && targets.iter().all(|name| name.contains("mira on")));
 }
 
-#[tokio::test]
-async fn what_is_not_there_or_makes_no_sense_is_refused_with_its_place() {
-    let gateway = Gateway::demo().await;
+async fn what_is_not_there_or_makes_no_sense_is_refused_with_its_place(store: Store) {
+    let gateway = demo_over(&store).await;
     let post = |body| gateway.post("/v1/operations", body);
     let missing = "customers/acme/sites/-/machine-catalogs/Nowhere";
     let mut body = request("reboot", missing, json!({}));
@@ -113,9 +121,8 @@ async fn what_is_not_there_or_makes_no_sense_is_refused_with_its_place() {
     post(body).await.problem(400, "invalid_request");
 }
 
-#[tokio::test]
-async fn a_source_that_fails_starts_nothing_unless_that_is_accepted() {
-    let gateway = quick().start().await;
+async fn a_source_that_fails_starts_nothing_unless_that_is_accepted(store: Store) {
+    let gateway = over(&store).start().await;
     gateway.stop_region("eu").await;
     let everywhere = "customers/-/sites/-";
     let reply = gateway.operate(request("reboot", everywhere, json!({ "maxTargets": 500 }))).await;
@@ -133,9 +140,8 @@ async fn a_source_that_fails_starts_nothing_unless_that_is_accepted() {
     assert_eq!(plan["sources"].as_array().unwrap().len(), 3);
 }
 
-#[tokio::test]
-async fn four_hundred_machines_are_all_considered() {
-    let gateway = quick().scenario(flock(400)).start().await;
+async fn four_hundred_machines_are_all_considered(store: Store) {
+    let gateway = over(&store).scenario(flock(400)).start().await;
     let plan = gateway.plan(request("reboot", FLOCK, json!({}))).await;
     assert_eq!(plan["targets"].as_array().unwrap().len(), 400);
     assert_eq!(plan["exceedsMaxTargets"], true);
@@ -146,9 +152,8 @@ async fn four_hundred_machines_are_all_considered() {
     assert!(gateway.writes().await.is_empty());
 }
 
-#[tokio::test]
-async fn plans_are_read_from_citrix_each_time() {
-    let gateway = Gateway::demo().await;
+async fn plans_are_read_from_citrix_each_time(store: Store) {
+    let gateway = demo_over(&store).await;
     let body = request("reboot", POOL, json!({}));
     gateway.plan(body.clone()).await;
     gateway
@@ -160,9 +165,8 @@ async fn plans_are_read_from_citrix_each_time() {
     assert!(!names(&plan["targets"]).contains(&r"DEMOLAB\KESTREL".to_owned()));
 }
 
-#[tokio::test]
-async fn a_quoted_plan_acts_on_nothing_else_and_leaves_alone_what_has_drifted() {
-    let gateway = quick().start().await;
+async fn a_quoted_plan_acts_on_nothing_else_and_leaves_alone_what_has_drifted(store: Store) {
+    let gateway = over(&store).start().await;
     let machines = "customers/acme/sites/-/machines";
     let body = json!({ "action": "reboot", "selector": {
         "in": [format!("{machines}/KESTREL"), format!("{machines}/ROOK"), format!("{machines}/SWIFT")] } });
@@ -199,9 +203,8 @@ async fn a_quoted_plan_acts_on_nothing_else_and_leaves_alone_what_has_drifted() 
     assert_eq!(problem["errors"][0]["pointer"], "/planDigest");
 }
 
-#[tokio::test]
-async fn starting_needs_a_key_and_the_same_key_starts_one_operation() {
-    let gateway = quick().start().await;
+async fn starting_needs_a_key_and_the_same_key_starts_one_operation(store: Store) {
+    let gateway = over(&store).start().await;
     let body = request("reboot", "customers/acme/sites/-/machines/KESTREL", json!({}));
     gateway.post("/v1/operations", body.clone()).await.problem(400, "idempotency_key_required");
     let send = |body: serde_json::Value| {

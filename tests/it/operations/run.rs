@@ -1,10 +1,22 @@
 use serde_json::{Value, json};
 
-use super::{FLOCK, POOL, flock, quick, request};
+use super::{FLOCK, POOL, flock, over, request};
+use crate::support::{Store, over_both};
 
-#[tokio::test]
-async fn a_catalog_is_rebooted_and_every_machine_accounted_for() {
-    let gateway = quick().start().await;
+over_both! {
+    a_catalog_is_rebooted_and_every_machine_accounted_for,
+    a_result_is_a_success_only_when_all_is_done_and_well,
+    every_action_reaches_citrix_as_its_own,
+    users_are_told_and_logged_off,
+    verified_items_are_seen_back_and_pace_the_wave,
+    a_machine_that_is_not_seen_back_says_so,
+    failed_items_are_retried_in_an_operation_of_their_own,
+    a_lost_answer_is_unknown_until_evidence_settles_it,
+    a_call_that_reached_nobody_is_sent_again,
+}
+
+async fn a_catalog_is_rebooted_and_every_machine_accounted_for(store: Store) {
+    let gateway = over(&store).start().await;
     let mut body = request("reboot", POOL, json!({}));
     body["reason"] = json!("CHG-1234");
     let operation = gateway.carry_out(body).await;
@@ -45,9 +57,8 @@ async fn a_catalog_is_rebooted_and_every_machine_accounted_for() {
     assert_eq!(rest["nextPageToken"], Value::Null);
 }
 
-#[tokio::test]
-async fn a_result_is_a_success_only_when_all_is_done_and_well() {
-    let gateway = quick().start().await;
+async fn a_result_is_a_success_only_when_all_is_done_and_well(store: Store) {
+    let gateway = over(&store).start().await;
     gateway.fault(json!({ "match": { "service": "daas", "method": "POST", "pathContains": "$reboot" }, "latencyMs": 1000 }));
     let path = gateway
         .begin(request("reboot", "customers/acme/sites/-/machines/KESTREL", json!({})))
@@ -58,9 +69,8 @@ async fn a_result_is_a_success_only_when_all_is_done_and_well() {
     assert_eq!(waited["state"], "succeeded");
 }
 
-#[tokio::test]
-async fn every_action_reaches_citrix_as_its_own() {
-    let gateway = quick().start().await;
+async fn every_action_reaches_citrix_as_its_own(store: Store) {
+    let gateway = over(&store).start().await;
     let kestrel = "customers/acme/sites/-/machines/KESTREL";
     let swift = "customers/acme/sites/-/machines/SWIFT";
     let ok = |operation: Value| {
@@ -79,9 +89,8 @@ async fn every_action_reaches_citrix_as_its_own() {
     assert_eq!(gateway.simulated("acme", "DEMOLAB%7CSWIFT").await["powerState"], "Off");
 }
 
-#[tokio::test]
-async fn users_are_told_and_logged_off() {
-    let gateway = quick().start().await;
+async fn users_are_told_and_logged_off(store: Store) {
+    let gateway = over(&store).start().await;
     let osprey = "customers/acme/sites/-/machines/OSPREY";
     let mut body = request("send-message", osprey, json!({}));
     body["message"] = json!({ "title": "Hello", "text": "This desktop restarts soon." });
@@ -103,9 +112,8 @@ async fn users_are_told_and_logged_off() {
     );
 }
 
-#[tokio::test]
-async fn verified_items_are_seen_back_and_pace_the_wave() {
-    let gateway = quick().scenario(flock(4)).start().await;
+async fn verified_items_are_seen_back_and_pace_the_wave(store: Store) {
+    let gateway = over(&store).scenario(flock(4)).start().await;
     let options = json!({ "verify": "registered", "maxConcurrency": 1, "maxTargets": 10 });
     let path = gateway.begin(request("reboot", FLOCK, options)).await;
     let operation = gateway.ended(&path).await;
@@ -114,9 +122,8 @@ async fn verified_items_are_seen_back_and_pace_the_wave() {
     assert!(gateway.items(&operation).await.iter().all(|item| item["verification"] == "verified"));
 }
 
-#[tokio::test]
-async fn a_machine_that_is_not_seen_back_says_so() {
-    let gateway = quick().start().await;
+async fn a_machine_that_is_not_seen_back_says_so(store: Store) {
+    let gateway = over(&store).start().await;
     let crane = "customers/acme/sites/-/machines/CRANE";
     let options = json!({ "verify": "registered", "verifyTimeout": "1s" });
     let operation = gateway.carry_out(request("reboot", crane, options)).await;
@@ -125,9 +132,8 @@ async fn a_machine_that_is_not_seen_back_says_so() {
     assert_eq!((&item["state"], &item["code"]), (&json!("succeeded"), &json!("verify_timeout")));
 }
 
-#[tokio::test]
-async fn failed_items_are_retried_in_an_operation_of_their_own() {
-    let gateway = quick().start().await;
+async fn failed_items_are_retried_in_an_operation_of_their_own(store: Store) {
+    let gateway = over(&store).start().await;
     let first = gateway.carry_out(request("reboot", POOL, json!({}))).await;
     gateway
         .sim("PATCH", "/_sim/machines/acme/DEMOLAB%7CSTARLING", json!({ "powerFault": null }))
@@ -145,9 +151,8 @@ async fn failed_items_are_retried_in_an_operation_of_their_own() {
     assert_eq!(gateway.power_counts(r"DEMOLAB\STARLING", "reboot").await.0, 2);
 }
 
-#[tokio::test]
-async fn a_lost_answer_is_unknown_until_evidence_settles_it() {
-    let gateway = quick().start().await;
+async fn a_lost_answer_is_unknown_until_evidence_settles_it(store: Store) {
+    let gateway = over(&store).start().await;
     let lost = json!({ "match": { "service": "daas", "method": "POST", "pathContains": "$reboot" },
         "times": 1, "afterEffect": true, "reset": true });
     gateway.fault(lost);
@@ -164,9 +169,8 @@ async fn a_lost_answer_is_unknown_until_evidence_settles_it() {
     assert_eq!(gateway.power_counts(r"DEMOLAB\KESTREL", "reboot").await.0, 1);
 }
 
-#[tokio::test]
-async fn a_call_that_reached_nobody_is_sent_again() {
-    let gateway = quick().start().await;
+async fn a_call_that_reached_nobody_is_sent_again(store: Store) {
+    let gateway = over(&store).start().await;
     gateway.fault(
         json!({ "match": { "service": "daas", "method": "POST", "pathContains": "$reboot" },
         "times": 1, "rateLimit": "retry-after", "seconds": 1 }),

@@ -1,12 +1,21 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{POOL, quick, request};
+use super::{POOL, over, request};
+use crate::support::{Store, over_both};
 
-#[tokio::test]
-async fn an_app_sees_its_own_operations_and_administrators_see_those_of_their_customers() {
+over_both! {
+    an_app_sees_its_own_operations_and_administrators_see_those_of_their_customers,
+    operations_are_listed_newest_first_page_by_page,
+    an_operation_that_reaches_nothing_is_no_business_of_other_customers_administrators,
+    customers_without_the_action_are_left_out_and_said_so,
+}
+
+async fn an_app_sees_its_own_operations_and_administrators_see_those_of_their_customers(
+    store: Store,
+) {
     let (builder, other) =
-        quick().app("other", r#"{ actions = ["read", "power"], customers = ["acme"] }"#);
+        over(&store).app("other", r#"{ actions = ["read", "power"], customers = ["acme"] }"#);
     let (builder, admin) = builder.app("admin", r#"{ actions = ["admin"], customers = ["acme"] }"#);
     let (builder, elsewhere) =
         builder.app("elsewhere", r#"{ actions = ["admin"], customers = ["globex"] }"#);
@@ -33,9 +42,8 @@ async fn an_app_sees_its_own_operations_and_administrators_see_those_of_their_cu
     gateway.send(cancel).await.problem(404, "not_found");
 }
 
-#[tokio::test]
-async fn operations_are_listed_newest_first_page_by_page() {
-    let gateway = quick().start().await;
+async fn operations_are_listed_newest_first_page_by_page(store: Store) {
+    let gateway = over(&store).start().await;
     let swift = "customers/acme/sites/-/machines/KESTREL";
     let mut paths = Vec::new();
     for action in ["set-maintenance", "clear-maintenance", "set-maintenance"] {
@@ -52,10 +60,26 @@ async fn operations_are_listed_newest_first_page_by_page() {
     gateway.get("/v1/operations?customer=acme").await.problem(400, "unknown_parameter");
 }
 
-#[tokio::test]
-async fn customers_without_the_action_are_left_out_and_said_so() {
+async fn an_operation_that_reaches_nothing_is_no_business_of_other_customers_administrators(
+    store: Store,
+) {
+    let (builder, elsewhere) =
+        over(&store).app("elsewhere", r#"{ actions = ["admin"], customers = ["globex"] }"#);
+    let (builder, everywhere) =
+        builder.app("everywhere", r#"{ actions = ["admin"], customers = ["*"] }"#);
+    let gateway = builder.start().await;
+    let osprey = "customers/acme/sites/-/machines/OSPREY";
+    let operation = gateway.carry_out(request("reboot", osprey, json!({}))).await;
+    assert_eq!(operation["counts"]["planned"], 0, "it is in use");
+    let path = operation["self"].as_str().unwrap();
+    let get = |key| gateway.send(gateway.request_as(key, Method::GET, path));
+    get(&elsewhere).await.problem(404, "not_found");
+    assert_eq!(get(&everywhere).await.ok(200), operation);
+}
+
+async fn customers_without_the_action_are_left_out_and_said_so(store: Store) {
     let grants = r#"{ actions = ["power"], customers = ["acme"] }, { actions = ["read"], customers = ["globex"] }"#;
-    let (builder, key) = quick().app("half", grants);
+    let (builder, key) = over(&store).app("half", grants);
     let gateway = builder.start().await;
     let plan = |places: Vec<&str>| {
         let body = json!({ "action": "reboot", "dryRun": true, "options": { "maxTargets": 500 },

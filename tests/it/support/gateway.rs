@@ -1,4 +1,4 @@
-use std::{fmt::Write, net::SocketAddr, path::Path};
+use std::{fmt::Write, net::SocketAddr, path::Path, time::Duration};
 
 use cwsgate::{
     app::{App, Options},
@@ -115,6 +115,13 @@ impl Gateway {
         self.sim("PUT", &format!("/_sim/regions/{region}"), down).await;
     }
 
+    /// Stops as on SIGTERM, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.shutdown.cancel();
+        let serving = &mut self.serving;
+        tokio::time::timeout(Duration::from_mins(1), serving).await.unwrap().unwrap();
+    }
+
     /// Adds a fault to the simulator.
     pub(crate) fn fault(&self, rule: Value) {
         let rule: FaultRule = serde_json::from_value(rule).unwrap();
@@ -214,6 +221,13 @@ impl Builder {
             client: cwsgate::net::client(&cwsgate::net::ClientOptions::default()).unwrap(),
         }
     }
+}
+
+/// What is configured where nobody says anything.
+pub(crate) fn defaults() -> Config {
+    let options = LoadOptions { now: jiff::Timestamp::now(), allow_anonymous: true };
+    let loaded = Config::parse("", Path::new("."), &Environment::default(), options);
+    loaded.config.unwrap_or_else(|| panic!("{:#?}", loaded.findings))
 }
 
 /// Sites stay: they are no part of what tests change.

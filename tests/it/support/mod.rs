@@ -10,7 +10,7 @@ mod reply;
 mod stores;
 
 pub(crate) use document::{Operation, operations};
-pub(crate) use gateway::{Builder, Gateway};
+pub(crate) use gateway::{Builder, Gateway, defaults};
 pub(crate) use identity::{IdentityProvider, Instead, Signer, signed_part};
 pub(crate) use postgres::Postgres;
 pub(crate) use program::{Ended, Program, bash, program, run, run_command, tool, write};
