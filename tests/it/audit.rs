@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Gateway, Postgres, Store, defaults, over_both};
+use crate::support::{Gateway, Store, defaults, over_both};
 
 over_both! {
     every_change_is_recorded_with_its_outcome,
