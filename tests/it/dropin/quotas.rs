@@ -62,7 +62,8 @@ async fn machines_that_are_acted_on_are_counted_as_under_v1() {
         let body = json!({ "Items": items });
         ask_with(&gateway, careful.expose(), "POST", "/cvad/manage/$batch", Some(body)).await
     };
-    let patch = |number: usize| item(&number.to_string(), "PATCH", &format!("/Machines/{kestrel}"));
+    let change =
+        |number: usize| item(&number.to_string(), "PATCH", &format!("/Machines/{kestrel}"));
 
     // What acts on nobody knows how many, or on more than there may ever be, is not begun.
     let asked = gateway.total_asked().await;
@@ -72,7 +73,7 @@ async fn machines_that_are_acted_on_are_counted_as_under_v1() {
         assert!(said.contains("3 machines") && said.contains("/v1/operations"), "{said}");
         batch(&[item("1", "POST", &format!("/{path}"))]).await.problem(400, "invalid_request");
     }
-    let four: Vec<_> = (0..4).map(patch).collect();
+    let four: Vec<_> = (0..4).map(change).collect();
     batch(&four).await.problem(400, "invalid_request");
     assert_eq!(gateway.total_asked().await, asked);
 
@@ -81,10 +82,10 @@ async fn machines_that_are_acted_on_are_counted_as_under_v1() {
     ask(&gateway, &careful, "POST", "/cvad/manage/Sessions/none/$logoff").await;
     ask(&gateway, &careful, "DELETE", "/administrators/none").await.problem(403, "policy_denied");
     assert_eq!(ask(&gateway, &careful, "POST", &reboot).await.status, 200);
-    batch(&[patch(1), item("2", "GET", "/me")]).await.ok(200);
+    batch(&[change(1), item("2", "GET", "/me")]).await.ok(200);
     // Two more are one too many: neither is sent.
     let asked = gateway.total_asked().await;
-    batch(&[patch(1), patch(2)]).await.problem(429, "quota_exceeded");
+    batch(&[change(1), change(2)]).await.problem(429, "quota_exceeded");
     assert_eq!(gateway.total_asked().await, asked);
     let path = "/v1/customers/acme/sites/-/machines/DEMOLAB%7CKESTREL/actions/reboot";
     let body = json!({ "ifInUse": "proceed" }).to_string();
