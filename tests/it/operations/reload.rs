@@ -34,7 +34,7 @@ async fn reload(gateway: &Serving) {
     assert_eq!(state["last"]["outcome"], "applied", "{state}");
 }
 
-fn slow(gateway: &Serving, fault: Value) {
+fn slow(gateway: &Serving, fault: &Value) {
     let mut rule = json!({ "match": { "service": "daas", "method": "POST",
         "pathContains": "$reboot" }, "latencyMs": 400 });
     rule.as_object_mut().unwrap().extend(fault.as_object().unwrap().clone());
@@ -74,7 +74,7 @@ async fn reboots(gateway: &Serving) -> u64 {
 async fn changed_midway(change: impl Fn(&Serving, &ApiKey), code: &str) {
     for recheck in [true, false] {
         let (gateway, desk) = start().await;
-        slow(&gateway, json!({}));
+        slow(&gateway, &json!({}));
         let options = json!({ "maxConcurrency": 1, "recheck": recheck });
         let path = begin(&gateway, &desk, request("reboot", POOL, options)).await;
         when(&gateway, &path, |now| now["counts"]["succeeded"].as_u64().unwrap() >= 2).await;
@@ -126,7 +126,7 @@ async fn so_does_the_end_of_the_customer() {
 async fn what_was_sent_before_is_settled_all_the_same() {
     let (gateway, desk) = start().await;
     // The answer is lost, long after the grant was.
-    slow(&gateway, json!({ "latencyMs": 3000, "afterEffect": true, "reset": true }));
+    slow(&gateway, &json!({ "latencyMs": 3000, "afterEffect": true, "reset": true }));
     let kestrel = "customers/acme/sites/-/machines/KESTREL";
     let path = begin(&gateway, &desk, request("reboot", kestrel, json!({}))).await;
     when(&gateway, &path, |now| now["counts"]["dispatched"] == 1).await;

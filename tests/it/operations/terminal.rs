@@ -43,8 +43,8 @@ fn reboot_idle(mut command: Command, gateway: &Gateway) -> Command {
 
 /// What was shown on a terminal, and the exit code; `None`, loudly, where there is no Python.
 async fn on_a_terminal(gateway: &Gateway, press_at: Option<&str>) -> Option<(String, i64)> {
-    let here = tool("python3", &["--version"]).status().await;
-    if !here.is_ok_and(|status| status.success()) {
+    let here = tool("python3", &["--version"]).output().await;
+    if !here.is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED on a terminal: python3 is missing");
         return None;
     }
