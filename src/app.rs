@@ -103,7 +103,7 @@ impl App {
         let (listen, admin_listen) = (config.server.listen, config.admin.listen);
 
         let admin = Server::new(limits.clone().for_admin(), Arc::new(refused), Metrics::new());
-        let admin = Listener::bind(admin_listen, admin).await?;
+        let admin = Listener::bind(admin_listen, admin)?;
         let tls = config.server.tls.as_ref().map(|tls| Tls::new(Arc::clone(&tls.certified)));
         let now = shared.clock.now();
         let (control, asks) = Control::new(ReloadState {
@@ -118,7 +118,7 @@ impl App {
         if let Some(tls) = &tls {
             public = public.with_tls(tls.clone());
         }
-        let public = Listener::bind(listen, public).await?;
+        let public = Listener::bind(listen, public)?;
         let current = Arc::new(ArcSwap::from_pointee(generation));
         Ok(Self { public, admin, tls, shared, current, control, asks, source: None })
     }

@@ -18,7 +18,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) async fn bind(address: SocketAddr, server: Server) -> Result<Self, Error> {
+    pub(super) fn bind(address: SocketAddr, server: Server) -> Result<Self, Error> {
         let socket = bound(address).map_err(|source| Error::Bind { address, source })?;
         Ok(Self { socket, server })
     }
