@@ -192,6 +192,7 @@ impl App {
                 () = control.drain().cancelled() => {}
             }
             lifecycle.draining();
+            public.server.send_away();
             stop_operations.cancel();
             let delay = current.load().config.server.drain_delay;
             tracing::info!(delay_ms = millis(delay), "draining");

@@ -121,9 +121,9 @@ impl AccessLine {
     fn write(&self, metrics: &Metrics, response: &Response, took: std::time::Duration) {
         let template = response.extensions().get::<RouteTemplate>().map(|template| template.0);
         let route = template.or_else(|| self.route.as_ref().map(MatchedPath::as_str));
-        metrics.record_request(&self.method, route, response.status(), took);
-        let app = response.extensions().get::<KnownApp>().map(|app| app.0.as_str());
         let code = self.problem.as_ref().map(|problem| problem.code().as_str());
+        metrics.record_request(&self.method, route, response.status(), code, took);
+        let app = response.extensions().get::<KnownApp>().map(|app| app.0.as_str());
         let cause = self.problem.as_ref().and_then(Problem::cause);
         tracing::info!(
             target: "cwsgate::access",

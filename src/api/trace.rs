@@ -37,7 +37,7 @@ mod tests {
             trace_id(&headers)
         };
         let good = format!("00-{trace}-b7ad6b7169203331-01");
-        assert_eq!(of(&[good.clone()]).as_deref(), Some(trace));
+        assert_eq!(of(std::slice::from_ref(&good)).as_deref(), Some(trace));
         assert_eq!(of(&[format!("cc-{}-more", &good[3..])]).as_deref(), Some(trace));
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[good.clone(), good.clone()]), None);

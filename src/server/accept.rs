@@ -1,4 +1,11 @@
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use axum::{extract::Request, response::Response};
@@ -48,7 +55,8 @@ impl Server {
     /// A server that answers what it turns away with `refuse` and counts into `metrics`.
     pub fn new(limits: Limits, refuse: RenderRefusal, metrics: Metrics) -> Self {
         let may_end_in_slash = Arc::new(|_: &str| false);
-        let terms = Terms::new(Rules { limits, refuse, may_end_in_slash, metrics });
+        let leaving = Arc::default();
+        let terms = Terms::new(Rules { limits, refuse, may_end_in_slash, metrics, leaving });
         Self { terms: Arc::new(ArcSwap::from_pointee(terms)), tls: None }
     }
 
@@ -75,6 +83,12 @@ impl Server {
     pub fn set_limits(&self, limits: Limits) {
         let rules = Rules { limits, ..Rules::clone(&self.terms.load().rules) };
         self.terms.store(Arc::new(Terms::new(rules)));
+    }
+
+    /// Says with each answer over HTTP/1 that its connection ends: whoever asks next gets another
+    /// one, from a load balancer that knows better, before this listener closes.
+    pub fn send_away(&self) {
+        self.terms.load().rules.leaving.store(true, Ordering::Relaxed);
     }
 
     #[cfg(test)]

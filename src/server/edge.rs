@@ -1,4 +1,14 @@
-use std::{convert::Infallible, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{
     body::{Body, HttpBody},
@@ -23,6 +33,8 @@ pub(super) struct Rules {
     pub(super) refuse: RenderRefusal,
     pub(super) may_end_in_slash: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     pub(super) metrics: Metrics,
+    /// The listener is about to close: clients should not rely on their connections any more.
+    pub(super) leaving: Arc<AtomicBool>,
 }
 
 /// The service of one connection: turns away what must not be routed, hands on the rest.
@@ -95,11 +107,13 @@ where
             (Body::new(body), Some(progress))
         };
         let answer = self.service.clone().oneshot(Request::from_parts(head, body));
+        let leaving = Arc::clone(&self.rules.leaving);
         Box::pin(async move {
             let mut response = answer.await?;
-            if !http2 && progress.is_some_and(|progress| !progress.is_complete()) {
-                // hyper closes the connection when the rest of the body does not come at once;
-                // a client that keeps connections must know.
+            // hyper closes the connection when the rest of the body does not come at once; a client
+            // that keeps connections must know. HTTP/2 has GOAWAY, which comes with the close.
+            let unread = progress.is_some_and(|progress| !progress.is_complete());
+            if !http2 && (unread || leaving.load(Ordering::Relaxed)) {
                 response.headers_mut().insert(header::CONNECTION, CLOSE);
             }
             Ok(response.map(|body| ResponseBody::new(body, in_flight)))

@@ -49,12 +49,12 @@ pub struct ActiveRequest(Gauge<i64, AtomicI64>);
 #[must_use = "the connection counts as closed when this is dropped"]
 pub struct OpenConnection(Gauge<i64, AtomicI64>);
 
-#[expect(clippy::struct_field_names, reason = "these are the labels' names")]
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct RequestLabels {
     http_request_method: &'static str,
     http_route: String,
     http_response_status_code: u32,
+    error_type: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -232,18 +232,21 @@ impl Metrics {
         ActiveRequest(self.0.active_requests.clone())
     }
 
-    /// Records an answered request. `route` is the template that matched, `None` where none did.
+    /// Records an answered request. `route` is the template that matched, `None` where none did;
+    /// `problem` is the code of what went wrong, where something did.
     pub fn record_request(
         &self,
         method: &Method,
         route: Option<&str>,
         status: StatusCode,
+        problem: Option<&'static str>,
         duration: Duration,
     ) {
         let labels = RequestLabels {
             http_request_method: known_method(method),
             http_route: route.unwrap_or("_OTHER").to_owned(),
             http_response_status_code: u32::from(status.as_u16()),
+            error_type: problem,
         };
         self.0.request_duration.get_or_create(&labels).observe(duration.as_secs_f64());
     }
@@ -390,7 +393,7 @@ mod tests {
     #[test]
     fn every_metric_has_help_and_type_and_the_text_ends() {
         let metrics = Metrics::new();
-        metrics.record_request(&Method::GET, None, StatusCode::OK, Duration::ZERO);
+        metrics.record_request(&Method::GET, None, StatusCode::OK, None, Duration::ZERO);
         metrics.record_upstream("daas", "us", "ok", Duration::ZERO);
         metrics.record_token_mint("eu", "ok");
         metrics.token_state_changed(None, Some("fresh"));
@@ -428,7 +431,9 @@ mod tests {
     fn what_was_recorded_is_rendered() {
         let metrics = Metrics::new();
         let second = Duration::from_secs(1);
-        metrics.record_request(&Method::GET, Some("/v1/machines"), StatusCode::OK, second);
+        metrics.record_request(&Method::GET, Some("/v1/machines"), StatusCode::OK, None, second);
+        let (gone, absent) = (StatusCode::NOT_FOUND, Some("not_found"));
+        metrics.record_request(&Method::GET, Some("/v1/machines"), gone, absent, second);
         metrics.record_upstream("daas", "us", "ok", second);
         metrics.record_token_mint("eu", "credential");
         metrics.record_fanout_source("stale");
@@ -437,7 +442,8 @@ mod tests {
         metrics.connection_closed("header_timeout");
         let (_, text) = metrics.render();
         for line in [
-            "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_route=\"/v1/machines\",http_response_status_code=\"200\"} 1\n",
+            "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_route=\"/v1/machines\",http_response_status_code=\"200\",error_type=\"\"} 1\n",
+            "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_route=\"/v1/machines\",http_response_status_code=\"404\",error_type=\"not_found\"} 1\n",
             "cwsgate_upstream_request_duration_seconds_sum{service=\"daas\",region=\"us\",outcome=\"ok\"} 1.0\n",
             "cwsgate_token_mints_total{region=\"eu\",outcome=\"credential\"} 1\n",
             "cwsgate_fanout_sources_total{status=\"stale\"} 1\n",
@@ -454,10 +460,10 @@ mod tests {
         let metrics = Metrics::new();
         for method in ["BREW", "get", "PROPFIND"] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            metrics.record_request(&method, None, StatusCode::NOT_FOUND, Duration::ZERO);
+            metrics.record_request(&method, None, StatusCode::NOT_FOUND, None, Duration::ZERO);
         }
         let (_, text) = metrics.render();
-        let count = "http_server_request_duration_seconds_count{http_request_method=\"_OTHER\",http_route=\"_OTHER\",http_response_status_code=\"404\"} 3\n";
+        let count = "http_server_request_duration_seconds_count{http_request_method=\"_OTHER\",http_route=\"_OTHER\",http_response_status_code=\"404\",error_type=\"\"} 3\n";
         assert!(text.contains(count), "{text}");
     }
 

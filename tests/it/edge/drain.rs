@@ -66,6 +66,10 @@ async fn sigterm_under_load_loses_no_request() {
         (answer.status() == 503).then_some(())
     })
     .await;
+    // Connections are not to be relied on any more.
+    let answer = gateway.get("/v1/whoami").await;
+    answer.ok(200);
+    assert_eq!(answer.header("connection"), "close");
     // Still taken until the delay is over; then nobody sends any more.
     let before = load.answered.load(Ordering::Relaxed);
     sleep(Duration::from_millis(500)).await;

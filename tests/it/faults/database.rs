@@ -73,7 +73,7 @@ async fn sqlite_on_a_disk_with_errors() {
 
 /// Bounds the size of the gateway's files; `false`, loudly, where there is no tool for it.
 async fn limit_files(bench: &Bench, soft: &str) -> bool {
-    let (process, limit) = (bench.gateway.id().to_string(), format!("--fsize={soft}:unlimited"));
+    let (process, limit) = (bench.gateway.id(), format!("--fsize={soft}:unlimited"));
     let mut command = tool("prlimit", &["--pid", &process, &limit]);
     if command.status().await.is_err() {
         eprintln!("SKIPPED: there is no prlimit (Debian package util-linux)");

@@ -123,14 +123,14 @@ impl Program {
         self.child.kill().await.unwrap();
     }
 
-    /// The process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id().expect("it should still run")
+    /// Its process id.
+    pub(crate) fn id(&self) -> String {
+        self.child.id().expect("it should still run").to_string()
     }
 
     /// Sends a signal, by its name without `SIG`.
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.id().to_string();
+        let id = self.id();
         let sent = Command::new("sh").args(["-c", "kill -\"$1\" \"$0\"", &id, name]).status().await;
         assert!(sent.unwrap().success());
     }
