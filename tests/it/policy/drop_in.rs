@@ -22,7 +22,7 @@ fn an_app_reaches_citrix_with_what_its_grants_say_and_with_nothing_else() {
         met.count(&verdicts);
         compare(&apps, &calls, &verdicts).await
     });
-    met.were_many();
+    met.were_all_met();
 }
 
 fn verdict(grants: &[Words], call: &Call) -> Verdict {

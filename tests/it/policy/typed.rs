@@ -65,7 +65,7 @@ fn an_app_may_do_under_v1_what_its_grants_say_and_nothing_else() {
         }
         Ok(())
     });
-    met.were_many();
+    met.were_all_met();
 }
 
 fn call() -> impl Strategy<Value = Call> {
