@@ -12,7 +12,7 @@ const MAINTAIN: &str = "/v1/customers/acme/sites/-/machines/KESTREL/actions/set-
 
 impl Bench {
     /// What happens while there is trouble.
-    async fn is_refused(&self) -> Value {
+    async fn refuses(&self) -> Value {
         let with_key = self.request("POST", MAINTAIN).header("idempotency-key", "k").send();
         let (plain, with_key) = join!(self.send("POST", MAINTAIN), with_key);
         let problem = plain.problem(503, "audit_unavailable");
@@ -24,7 +24,7 @@ impl Bench {
     }
 
     /// What happens after it.
-    async fn is_well_again(self, problem: &Value, logged: &[&str]) {
+    async fn recovers(self, problem: &Value, logged: &[&str]) {
         self.send("POST", MAINTAIN).await.ok(200);
         let again = self.request("POST", MAINTAIN).header("idempotency-key", "k").send().await;
         Reply::read(again.unwrap()).await.ok(200);
@@ -47,13 +47,13 @@ async fn sqlite_locked_by_somebody_else() {
     let mut other = SqliteConnection::connect(&url).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
 
-    let problem = bench.is_refused().await;
+    let problem = bench.refuses().await;
 
     bench.send("GET", "/v1/audit").await.ok(200);
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
     // Whichever came first has the one connection that writes, and the other waits for that.
-    bench.is_well_again(&problem, &["database is locked", "waiting for an open connection"]).await;
+    bench.recovers(&problem, &["database is locked", "waiting for an open connection"]).await;
 }
 
 #[tokio::test]
@@ -64,11 +64,11 @@ async fn sqlite_on_a_disk_with_errors() {
         return;
     }
 
-    let problem = bench.is_refused().await;
+    let problem = bench.refuses().await;
 
     bench.send("GET", "/v1/audit").await.ok(200);
     assert!(limit_files(&bench, "unlimited").await);
-    bench.is_well_again(&problem, &["disk I/O error"]).await;
+    bench.recovers(&problem, &["disk I/O error"]).await;
 }
 
 /// Bounds the size of the gateway's files; `false`, loudly, where there is no tool for it.
@@ -89,11 +89,11 @@ async fn postgres_gone() {
     let Some((mut server, bench)) = over_postgres().await else { return };
     server.stop();
 
-    let problem = bench.is_refused().await;
+    let problem = bench.refuses().await;
 
     bench.send("GET", "/v1/audit").await.problem(503, "audit_unavailable");
     server.resume().await;
-    bench.is_well_again(&problem, &["database is not available"]).await;
+    bench.recovers(&problem, &["database is not available"]).await;
 }
 
 #[tokio::test]
@@ -101,10 +101,10 @@ async fn postgres_standing_still() {
     let Some((server, bench)) = over_postgres().await else { return };
     server.stand_still();
 
-    let problem = bench.is_refused().await;
+    let problem = bench.refuses().await;
 
     server.go_on();
-    bench.is_well_again(&problem, &["database is not available", "in time"]).await;
+    bench.recovers(&problem, &["database is not available", "in time"]).await;
 }
 
 async fn over_postgres() -> Option<(Postgres, Bench)> {
