@@ -47,7 +47,7 @@ impl Disk {
     /// A command that sees the disk.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = tool("nsenter", &["--user", "--preserve-credentials", "--mount"]);
-        command.args(["--target", &self.holder.id().to_string(), "--"]).args(arguments);
+        command.args(["--target", &self.holder.id(), "--"]).args(arguments);
         command
     }
 
