@@ -51,8 +51,9 @@ async fn no_more_items_are_under_way_at_a_time_than_asked_for(store: Store) {
 
 async fn nothing_is_begun_after_the_window_has_closed(store: Store) {
     let gateway = over(&store).scenario(flock(6)).start().await;
-    gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 1500 }));
-    let options = json!({ "maxConcurrency": 1, "notAfter": "1s" });
+    gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 4000 }));
+    // Long enough for the first item to be begun on a busy machine, too short for it to end.
+    let options = json!({ "maxConcurrency": 1, "notAfter": "4s" });
     let operation = gateway.carry_out(request("reboot", FLOCK, options)).await;
     let counts = &operation["counts"];
     assert_eq!(operation["state"], "partiallySucceeded", "{counts}");
