@@ -129,16 +129,16 @@ impl Arena {
     }
 }
 
-/// Twenty callers of each, again and again.
+/// Ten callers of each, again and again: enough to fill a queue behind a customer that hangs, too few
+/// to fill the machine.
 async fn ask_again_and_again(requests: Vec<reqwest::RequestBuilder>) {
-    let twenty =
-        |request: reqwest::RequestBuilder| (0..20).filter_map(move |_| request.try_clone());
-    let callers = requests.into_iter().flat_map(twenty);
+    let ten = |request: reqwest::RequestBuilder| (0..10).filter_map(move |_| request.try_clone());
+    let callers = requests.into_iter().flat_map(ten);
     let callers = callers.map(async |request: reqwest::RequestBuilder| {
         while let Some(request) = request.try_clone() {
             let _ = request.send().await;
             // A refusal comes at once; this is no flood.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(PACE).await;
         }
     });
     futures_util::future::join_all(callers).await;
@@ -153,6 +153,7 @@ impl std::fmt::Display for Measured {
 
 const READS: usize = 400;
 const WARM_UP: Duration = Duration::from_secs(2);
+const PACE: Duration = Duration::from_millis(500);
 
 /// All of region `us`.
 const HEALTHY: &str = "customer-0001";
