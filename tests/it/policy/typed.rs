@@ -150,4 +150,4 @@ fn site_of(customer: &'static Known) -> &'static str {
 }
 
 /// Calls of each gateway.
-const HOW_MANY: usize = 120;
+const HOW_MANY: usize = 400;
