@@ -208,10 +208,7 @@ impl ItemRun {
             return Ok(Attempt::Ended(Ending::Failed));
         }
         if matches!(error, services::Error::Superseded) {
-            item.state = ItemState::Failed;
             item.code = Some("not_sent".to_owned());
-            self.record_answer().await?;
-            return Ok(Attempt::Ended(Ending::Other));
         }
         if let Some(pause) = self.pause(&error) {
             self.item.state = ItemState::Queued;
@@ -270,7 +267,7 @@ impl ItemRun {
                 | ProblemCode::AuditUnavailable
                 | ProblemCode::Overloaded
                 | ProblemCode::DeadlineExceeded
-        );
+        ) || matches!(error, services::Error::Superseded);
         if !nothing_done || self.item.attempts >= MOST_ATTEMPTS {
             return None;
         }

@@ -105,8 +105,8 @@ pub enum Error {
     /// The caller's body did not arrive.
     #[error(transparent)]
     Body(BodyFault),
-    /// Another replica has taken the work over; nothing was sent.
-    #[error("another replica has taken this over, and nothing was sent")]
+    /// Whoever sends it may not own the work any more; nothing was sent.
+    #[error("the lease on this work had run out, and nothing was sent")]
     Superseded,
     /// The change could not be recorded, and was not made; or the record could not be read.
     #[error(transparent)]
