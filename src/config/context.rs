@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Environment, Finding, Severity, document::Origin};
+use super::{Config, Environment, Finding, Loaded, Severity, document::Origin};
 
 /// What all readers of one load share.
 pub(super) struct Context<'a> {
@@ -24,6 +24,7 @@ pub(super) struct Context<'a> {
     /// Lines with syntax errors: what else is wrong with them follows from that.
     garbled: RefCell<BTreeSet<(Option<PathBuf>, Option<usize>)>>,
     used: RefCell<BTreeSet<PathBuf>>,
+    listed: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl<'a> Context<'a> {
@@ -42,6 +43,7 @@ impl<'a> Context<'a> {
             findings: RefCell::default(),
             garbled: RefCell::default(),
             used: RefCell::default(),
+            listed: RefCell::default(),
         }
     }
 
@@ -105,8 +107,13 @@ impl<'a> Context<'a> {
         self.used.borrow_mut().insert(path.to_path_buf());
     }
 
-    /// Everything on record: problems in the order in which they are best read, and files.
-    pub(super) fn finish(self) -> (Vec<Finding>, BTreeSet<PathBuf>) {
+    /// Notes a folder in which a pattern was looked for.
+    pub(super) fn lists(&self, folder: &Path) {
+        self.listed.borrow_mut().insert(folder.to_path_buf());
+    }
+
+    /// Everything on record, the problems in the order in which they are best read.
+    pub(super) fn finish(self, config: Option<Config>) -> Loaded {
         let mut findings = self.findings.into_inner();
         let (main, garbled) = (self.main, self.garbled.into_inner());
         findings.retain(|found| {
@@ -119,7 +126,13 @@ impl<'a> Context<'a> {
             };
             place(a).cmp(&place(b))
         });
-        (findings, self.used.into_inner())
+        let usable = findings.iter().all(|finding| finding.severity < Severity::Error);
+        Loaded {
+            config: config.filter(|_| usable),
+            findings,
+            sources: self.used.into_inner(),
+            folders: self.listed.into_inner(),
+        }
     }
 
     fn file_of(&self, origin: &Origin) -> Option<PathBuf> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry as Slot},
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -52,7 +53,12 @@ fn matching(context: &Context<'_>, pattern: &Path) -> Result<Vec<PathBuf>, &'sta
         return Ok(vec![pattern.to_path_buf()]);
     }
     context.uses(folder);
-    let Ok(entries) = folder.read_dir() else { return Ok(Vec::new()) };
+    let entries = match folder.read_dir() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(_) => return Err("the folder cannot be read"),
+    };
+    context.lists(folder);
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|file| !file.starts_with('.') && glob(name.as_bytes(), file.as_bytes()))

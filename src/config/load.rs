@@ -24,6 +24,8 @@ pub struct Loaded {
     /// The files and folders it was made from, for noticing changes: what is included, secrets and
     /// certificates too. Some may not exist yet.
     pub sources: BTreeSet<PathBuf>,
+    /// The folders in which patterns of `include` were looked for, as far as they are there.
+    pub folders: BTreeSet<PathBuf>,
 }
 
 /// What reading depends on besides files and environment.
@@ -53,8 +55,7 @@ impl Config {
             Err(problem) => {
                 let fix = "name a readable TOML file with --config";
                 context.report(Severity::Error, &Origin::default(), "", problem, fix);
-                let (findings, sources) = context.finish();
-                Loaded { config: None, findings, sources }
+                context.finish(None)
             }
         }
     }
@@ -90,9 +91,7 @@ impl Config {
         let layers = Layers::of(&context, text);
         let config = Self::of(&context, &layers, options);
         drop(layers);
-        let (findings, sources) = context.finish();
-        let usable = findings.iter().all(|finding| finding.severity < Severity::Error);
-        Loaded { config: config.filter(|_| usable), findings, sources }
+        context.finish(config)
     }
 
     fn of(context: &Context<'_>, layers: &Layers, options: LoadOptions) -> Option<Self> {

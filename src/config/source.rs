@@ -5,7 +5,9 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Config, Environment, LoadOptions, Loaded, fingerprint::Fingerprint};
+use super::{
+    Config, Environment, Finding, LoadOptions, Loaded, Severity, fingerprint::Fingerprint,
+};
 
 /// Where a configuration comes from, and what its files held when it was last read.
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub struct Source {
     environment: Environment,
     allow_anonymous: bool,
     files: BTreeSet<PathBuf>,
+    /// Folders with included files that were there when it was last read without error.
+    folders: BTreeSet<PathBuf>,
     seen: Fingerprint,
 }
 
@@ -32,6 +36,7 @@ impl Source {
             environment: environment.clone(),
             allow_anonymous,
             files: BTreeSet::from([path.to_path_buf()]),
+            folders: BTreeSet::new(),
             seen: Fingerprint::default(),
         }
     }
@@ -56,9 +61,32 @@ impl Source {
             self.seen = before.only(&self.files);
             attempts += 1;
             if all_known || attempts == MAX_ATTEMPTS {
-                return loaded;
+                return self.with_its_folders(loaded);
             }
         }
+    }
+
+    /// Refuses what was read while a folder of included files is gone that was there before, as
+    /// one is that has been unmounted: it would take all of its customers with it.
+    fn with_its_folders(&mut self, mut loaded: Loaded) -> Loaded {
+        let gone = |folder: &&PathBuf| {
+            loaded.sources.contains(*folder) && !loaded.folders.contains(*folder)
+        };
+        for folder in self.folders.iter().filter(gone) {
+            loaded.config = None;
+            loaded.findings.push(Finding {
+                severity: Severity::Error,
+                file: Some(self.path.clone()),
+                line: None,
+                key: "include".to_owned(),
+                problem: format!("the folder {} is not there any more", folder.display()),
+                fix: "bring it back, or take its pattern out of `include`".to_owned(),
+            });
+        }
+        if loaded.config.is_some() {
+            self.folders.clone_from(&loaded.folders);
+        }
+        loaded
     }
 
     /// Looks at what the files hold now. Blocks.
@@ -115,5 +143,36 @@ mod tests {
         assert!(source.look().is_news());
         assert!(source.read(now).config.unwrap().misconfigured.is_empty());
         assert!(!source.look().is_news());
+    }
+
+    #[test]
+    fn a_folder_of_included_files_that_vanishes_takes_no_customer_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (main, included) = (folder.path().join("main.toml"), folder.path().join("customers.d"));
+        let with_pattern = "include = [\"customers.d/*.toml\"]\n";
+        fs::write(&main, with_pattern).unwrap();
+        let mut source = Source::new(&main, &Environment::default(), true);
+        let now = "2030-01-01T00:00:00Z".parse().unwrap();
+        assert!(source.read(now).config.is_some(), "it may come later");
+
+        fs::create_dir(&included).unwrap();
+        assert!(source.read(now).config.is_some());
+        fs::remove_dir(&included).unwrap();
+        for _ in 0..2 {
+            let refused = source.read(now);
+            assert!(refused.config.is_none());
+            assert!(!refused.is_clean(), "{:?}", refused.findings);
+        }
+        fs::create_dir(&included).unwrap();
+        assert!(source.read(now).config.is_some());
+
+        fs::remove_dir(&included).unwrap();
+        fs::write(&main, "").unwrap();
+        assert!(source.read(now).config.is_some(), "nothing names it any more");
+        fs::write(&main, with_pattern).unwrap();
+        assert!(source.read(now).config.is_some());
+
+        fs::write(&included, "no folder").unwrap();
+        assert!(source.read(now).config.is_none());
     }
 }
