@@ -41,7 +41,16 @@ impl Serving {
         server: &str,
         change: impl FnOnce(String) -> String,
     ) -> Self {
-        let simulator = Simulator::start(Options::default()).await.unwrap();
+        Self::start_over(Options::default(), folder, server, change).await
+    }
+
+    pub(crate) async fn start_over(
+        citrix: Options,
+        folder: TempDir,
+        server: &str,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
+        let simulator = Simulator::start(citrix).await.unwrap();
         fs::create_dir_all(folder.path().join("customers.d")).unwrap();
         let key = ApiKey::generate().unwrap();
         let base = format!(

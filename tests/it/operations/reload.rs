@@ -1,7 +1,7 @@
 //! What becomes of an operation when whoever started it may not go on, by the real program over
 //! files that change.
 
-use cwsgate::auth::ApiKey;
+use cwsgate::{auth::ApiKey, simulator::Options};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,11 +11,16 @@ use crate::{
     support::Reply,
 };
 
-/// A gateway whose customer `acme` is in a file of its own, and an app that may restart its
-/// machines.
+/// A gateway whose customer `acme`, which has two API clients, is in a file of its own, and an app
+/// that may restart its machines.
 async fn start() -> (Serving, ApiKey) {
     let mut acme = String::new();
-    let gateway = Serving::start_in(tempfile::tempdir().unwrap(), "", |upstream| {
+    let mut citrix = Options::default();
+    let clients = &mut citrix.scenario.customers[0].more_credentials;
+    let second = json!({ "clientId": "second", "clientSecret": "of the second" });
+    clients.push(serde_json::from_value(second).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Serving::start_over(citrix, folder, "", |upstream| {
         let at = upstream.find("[customers.acme]").unwrap();
         let end = upstream[at + 1..].find("\n[").map_or(upstream.len(), |end| at + 1 + end);
         upstream[at..end].clone_into(&mut acme);
@@ -124,22 +129,52 @@ async fn so_does_the_end_of_the_customer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_sent_before_is_settled_all_the_same() {
+    let (gateway, evidence) = lost_and_settled(|gateway| gateway.configure("", "")).await;
+    assert!(evidence.starts_with("job "), "{evidence}");
+    assert!(looks_at_jobs(&gateway).await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_api_client_is_not_asked_for_jobs_that_it_cannot_see() {
+    let (gateway, evidence) = lost_and_settled(|gateway| {
+        let acme = std::fs::read_to_string(gateway.path("customers.d/acme.toml")).unwrap();
+        let others = acme.lines().filter(|line| !line.starts_with("client_"));
+        let acme = others.collect::<Vec<_>>().join("\n");
+        let second = "client_id = \"second\"\nclient_secret = \"of the second\"\n";
+        gateway.write("customers.d/acme.toml", &format!("{acme}\n{second}"));
+    })
+    .await;
+    assert!(evidence.starts_with("the machine"), "{evidence}");
+    assert_eq!(looks_at_jobs(&gateway).await, 0);
+}
+
+/// Restarts one machine, changes the configuration before the answer is lost, and returns the
+/// evidence that settled it.
+async fn lost_and_settled(change: impl FnOnce(&Serving)) -> (Serving, String) {
     let (gateway, desk) = start().await;
-    // The answer is lost, long after the grant was.
     slow(&gateway, &json!({ "latencyMs": 3000, "afterEffect": true, "reset": true }));
     let kestrel = "customers/acme/sites/-/machines/KESTREL";
     let path = begin(&gateway, &desk, request("reboot", kestrel, json!({}))).await;
     when(&gateway, &path, |now| now["counts"]["dispatched"] == 1).await;
-    gateway.configure("", "");
+    change(&gateway);
     reload(&gateway).await;
     assert_eq!(gateway.get(&path).await.ok(200)["counts"]["dispatched"], 1);
 
     let ended = when(&gateway, &path, |now| now["state"] == "succeeded").await;
 
     assert_eq!(ended["counts"]["succeeded"], 1);
-    let items = gateway.get(&format!("{path}/items")).await;
-    assert!(items.of_items("evidence")[0].as_str().unwrap().starts_with("job "), "{}", items.text);
     assert_eq!(reboots(&gateway).await, 1);
+    let items = gateway.get(&format!("{path}/items")).await;
+    let evidence = items.of_items("evidence")[0].as_str().unwrap().to_owned();
+    (gateway, evidence)
+}
+
+/// How often anybody looked at jobs of `acme`.
+async fn looks_at_jobs(gateway: &Serving) -> usize {
+    let log = "/_sim/requests?limit=5000&service=daas&customer=acme&method=GET";
+    let (_, log) = gateway.simulator.control("GET", log, Value::Null).await;
+    let requests = log["requests"].as_array().unwrap().iter();
+    requests.filter(|request| request["path"].as_str().unwrap().contains("/Jobs")).count()
 }
 
 const POWER: &str = "{ actions = [\"power\"], customers = [\"acme\"] }";
