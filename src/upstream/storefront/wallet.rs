@@ -5,6 +5,8 @@
 //! all who need it meanwhile wait for the same one and get the same failure. The asking runs in a
 //! task of its own, so that a caller who leaves stops nothing.
 
+mod holdings;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,11 +14,11 @@ use std::{
 };
 
 use http::StatusCode;
-use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use self::holdings::{Holdings, Space};
 use super::{
     access::Token,
     challenge::{Challenge, Remedy},
@@ -27,7 +29,7 @@ use super::{
 };
 use crate::{
     config::TokenSettings,
-    upstream::{ErrorKind, TokenState, TokenStatus, exchange::Answer},
+    upstream::{ErrorKind, TokenStatus, exchange::Answer},
 };
 
 /// What proves who the account is.
@@ -46,49 +48,11 @@ pub(super) struct Wallet {
     /// Only its own host is followed.
     store: Url,
     http: Http,
-    settings: TokenSettings,
-    state: Mutex<State>,
+    /// Time one request to a token service may take.
+    patience: Duration,
+    holdings: Mutex<Holdings>,
     /// Held while a token is asked for.
     gate: Arc<tokio::sync::Mutex<()>>,
-}
-
-#[derive(Default)]
-struct State {
-    primary: Option<Arc<Held>>,
-    services: Vec<Service>,
-    /// Counts tokens and attempts.
-    count: u64,
-    /// How the last attempt ended, for those who waited for it.
-    last: Option<(u64, Space, Result<Lease, Failure>)>,
-    failures: u32,
-    pause_until: Option<Instant>,
-    quarantined: Option<(Timestamp, Failure)>,
-    last_error: Option<String>,
-    minting: bool,
-}
-
-/// A token and until when it is used.
-struct Held {
-    token: Token,
-    generation: u64,
-    use_until: Instant,
-    expires: Timestamp,
-}
-
-struct Service {
-    space: Space,
-    /// Below which URL the token may be sent unasked.
-    root: Url,
-    held: Arc<Held>,
-    /// Which primary token it was made with.
-    primary: Option<u64>,
-}
-
-/// Which tokens are the same: the realm, and scheme, host and port of what was asked for.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Space {
-    realm: String,
-    origin: url::Origin,
 }
 
 /// A token in hand.
@@ -101,8 +65,11 @@ pub(super) struct Lease {
 
 impl Wallet {
     pub(super) fn new(proof: Proof, store: Url, http: Http, settings: TokenSettings) -> Self {
-        let (state, gate) = (Mutex::default(), Arc::default());
-        Self { proof, store, http, settings, state, gate }
+        let is_account = matches!(proof, Proof::Password { .. });
+        let patience = settings.mint_timeout;
+        let holdings = Holdings::new(settings, Arc::clone(&http.clock), is_account);
+        let (holdings, gate) = (Mutex::new(holdings), Arc::default());
+        Self { proof, store, http, patience, holdings, gate }
     }
 
     /// Whether a password is behind it, so that it can sign in by itself.
@@ -112,17 +79,10 @@ impl Wallet {
 
     /// The token that may be sent to a URL without being asked for one.
     pub(super) fn lease(&self, url: &Url) -> Option<Lease> {
-        let state = self.state();
-        let now = Instant::now();
-        let known = state
-            .services
-            .iter()
-            .find(|service| origin::is_below(url, &service.root) && service.held.use_until > now);
-        match (known, &self.proof) {
-            (Some(service), _) => Some(service.held.lease()),
-            (None, Proof::Either(token)) => Some(Lease { token: token.clone(), generation: None }),
-            (None, _) => None,
-        }
+        self.holdings().lease(url).or_else(|| match &self.proof {
+            Proof::Either(token) => Some(Lease { token: token.clone(), generation: None }),
+            Proof::Password { .. } | Proof::Primary(_) => None,
+        })
     }
 
     /// A token that answers a challenge, other than the refused one.
@@ -134,25 +94,25 @@ impl Wallet {
         deadline: Instant,
     ) -> Result<Lease, Failure> {
         let space = Space { realm: challenge.realm.clone(), origin: url.origin() };
-        let seen = self.state().count;
+        let seen = self.holdings().seen();
         let late = || Failure::new(ErrorKind::DeadlineExceeded, "no token before the deadline");
         let gate = Arc::clone(&self.gate).lock_owned();
         let gate = timeout_at(deadline, gate).await.map_err(|_| late())?;
         let refused = refused.and_then(|lease| lease.generation);
-        if let Some(result) = self.state().ready(&space, seen, refused) {
+        if let Some(result) = self.holdings().ready(&space, seen, refused) {
             return result;
         }
-        self.state().is_open()?;
+        self.holdings().is_open()?;
         let (wallet, url) = (Arc::clone(self), url.clone());
         let task = tokio::spawn(async move {
-            wallet.state().minting = true;
+            wallet.holdings().begin();
             let result = wallet.mint(&challenge, &url, &space, refused).await;
-            wallet.settle(&space, &result);
+            wallet.holdings().settle(&space, &result);
             drop(gate);
             result
         });
         match timeout_at(deadline, task).await {
-            Ok(Ok(result)) => result.map_err(|failure| self.as_seen(failure)),
+            Ok(Ok(result)) => result.map_err(|failure| self.holdings().as_seen(failure)),
             Ok(Err(_)) => Err(Failure::new(ErrorKind::Failed, "asking for a token broke down")),
             Err(_) => Err(late()),
         }
@@ -160,51 +120,21 @@ impl Wallet {
 
     /// A token that had just been made was refused as well: none is made for a while.
     pub(super) fn rejected(&self) {
-        let mut state = self.state();
-        state.services.clear();
-        state.pause_until = Some(Instant::now() + self.settings.rejected_pause);
-        state.last_error = Some("the store refused a new token".to_owned());
+        self.holdings().rejected();
     }
 
     /// The account itself is no good.
     pub(super) fn quarantine(&self, failure: Failure) -> Failure {
-        let seen = quarantined(&failure);
-        let mut state = self.state();
-        (state.primary, state.last_error) = (None, Some(failure.reason.clone()));
-        state.services.clear();
-        state.quarantined = Some((self.http.clock.now(), failure));
-        seen
+        self.holdings().quarantine(failure)
     }
 
     /// Lifts a quarantine or a pause.
     pub(super) fn release(&self) {
-        let mut state = self.state();
-        (state.quarantined, state.pause_until, state.failures) = (None, None, 0);
+        self.holdings().release();
     }
 
     pub(super) fn status(&self) -> TokenStatus {
-        let state = self.state();
-        let now = Instant::now();
-        let usable = state.primary.as_ref().is_some_and(|held| held.use_until > now);
-        let word = if state.quarantined.is_some() {
-            TokenState::Quarantined
-        } else if state.minting {
-            TokenState::Minting
-        } else if state.pause_until.is_some_and(|until| until > now) {
-            TokenState::Backoff
-        } else if usable {
-            TokenState::Fresh
-        } else if state.primary.is_some() {
-            TokenState::Expired
-        } else {
-            TokenState::Empty
-        };
-        TokenStatus {
-            state: word,
-            expires: state.primary.as_ref().map(|held| held.expires),
-            quarantined_since: state.quarantined.as_ref().map(|(since, _)| *since),
-            last_error_reason: state.last_error.clone(),
-        }
+        self.holdings().status()
     }
 
     /// Asks each token service that the challenge names until one answers.
@@ -215,7 +145,7 @@ impl Wallet {
         space: &Space,
         refused: Option<u64>,
     ) -> Result<Lease, Failure> {
-        let deadline = Instant::now() + self.settings.mint_timeout * PATIENCE;
+        let deadline = Instant::now() + self.patience * REQUESTS;
         let root = challenge.service_root.as_deref();
         let root = root.and_then(|root| origin::same_origin(root, url));
         // The documentation wants the URL that was asked for; some servers want the root.
@@ -229,14 +159,14 @@ impl Wallet {
             template: &challenge.template,
         };
         let request = request.write().map_err(|error| malformed(error.to_string()))?;
-        self.forget(space, refused, challenge.reason.remedy() == Remedy::SignIn);
+        self.holdings().forget(space, refused, challenge.reason.remedy() == Remedy::SignIn);
         let mut failure = malformed("the store names no token service on its own host");
         for location in &challenge.locations {
             let Some(service) = origin::same_host(location, &self.store) else { continue };
             match self.ask(&service, &request, deadline).await {
                 Ok((issued, primary)) => {
                     let root = root.unwrap_or_else(|| without_query(url));
-                    return Ok(self.keep(space.clone(), root, issued, primary));
+                    return Ok(self.holdings().keep(space.clone(), root, issued, primary));
                 }
                 Err(error) if matches!(error.kind, ErrorKind::Unavailable { .. }) => {
                     failure = error;
@@ -278,7 +208,7 @@ impl Wallet {
             Remedy::GiveUp => return Err(give_up(&challenge)),
             Remedy::NewToken | Remedy::OtherAudience | Remedy::SignIn => {}
         }
-        self.state().primary = None;
+        self.holdings().sign_out();
         let sign_in = SignIn {
             http: &self.http,
             store: &self.store,
@@ -288,11 +218,10 @@ impl Wallet {
             deadline,
         };
         let issued = sign_in.run(&challenge, service).await?;
-        let held = self.hold(issued);
-        self.state().primary = Some(Arc::clone(&held));
+        let held = self.holdings().signed_in(issued);
         let answer = self.post(service, request, Some(&held.token), deadline).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            self.state().primary = None;
+            self.holdings().sign_out();
             return Err(match Challenge::of(&answer.headers) {
                 Some(challenge) => give_up(&challenge),
                 None => Failure::new(ErrorKind::RejectedCredentials, "a new sign-in was refused"),
@@ -332,156 +261,15 @@ impl Wallet {
         match &self.proof {
             Proof::Primary(token) | Proof::Either(token) => Some((token.clone(), None)),
             Proof::Password { .. } => {
-                let state = self.state();
-                let held = state.primary.as_ref().filter(|held| held.use_until > Instant::now())?;
+                let holdings = self.holdings();
+                let held = holdings.primary()?;
                 Some((held.token.clone(), Some(held.generation)))
             }
         }
     }
 
-    /// Drops the refused token, and the sign-in behind it where that is at fault: never newer ones.
-    fn forget(&self, space: &Space, refused: Option<u64>, sign_in_too: bool) {
-        let mut state = self.state();
-        let made_with = state
-            .services
-            .iter()
-            .find(|service| Some(service.held.generation) == refused)
-            .and_then(|service| service.primary);
-        state
-            .services
-            .retain(|service| service.space != *space || Some(service.held.generation) != refused);
-        if sign_in_too
-            && state.primary.as_ref().is_some_and(|held| Some(held.generation) == made_with)
-        {
-            state.primary = None;
-            state.services.clear();
-        }
-    }
-
-    /// Remembers a service token, in the place of the one before.
-    fn keep(&self, space: Space, root: Url, issued: Issued, primary: Option<u64>) -> Lease {
-        let held = self.hold(issued);
-        let lease = held.lease();
-        let mut state = self.state();
-        state.services.retain(|service| service.space != space || service.root != root);
-        if state.services.len() >= MAX_SERVICES {
-            state.services.remove(0);
-        }
-        state.services.push(Service { space, root, held, primary });
-        lease
-    }
-
-    /// Its life is measured from now on. The last part of it is left alone: a minute, and of short
-    /// lives a tenth. What has ended already by our clock is good for this once.
-    fn hold(&self, issued: Issued) -> Arc<Held> {
-        let left = issued.expires.duration_since(self.http.clock.now());
-        let left = Duration::try_from(left).unwrap_or_default().min(LONGEST_LIFE);
-        let margin = self.settings.margin.min(left / 10);
-        let mut state = self.state();
-        state.count += 1;
-        Arc::new(Held {
-            token: issued.token,
-            generation: state.count,
-            use_until: Instant::now() + left.saturating_sub(margin),
-            expires: issued.expires,
-        })
-    }
-
-    /// Takes note of how an attempt ended.
-    fn settle(&self, space: &Space, result: &Result<Lease, Failure>) {
-        let mut state = self.state();
-        state.count += 1;
-        state.minting = false;
-        match result {
-            Ok(_) => (state.failures, state.pause_until, state.last_error) = (0, None, None),
-            Err(failure) => {
-                state.last_error = Some(failure.reason.clone());
-                if !self.is_account() {
-                    // Each caller has a sign-in of its own, and may ask when it likes.
-                } else if failure.kind == ErrorKind::SignInRefused {
-                    // One strike: whatever was wrong, trying again could lock the account.
-                    state.quarantined = Some((self.http.clock.now(), failure.clone()));
-                } else {
-                    state.failures = state.failures.saturating_add(1);
-                    let doubled = 1_u32.checked_shl(state.failures - 1).unwrap_or(u32::MAX);
-                    let pause = self.settings.backoff_min.saturating_mul(doubled);
-                    let pause = pause.min(self.settings.backoff_max);
-                    let pause = failure.kind.retry_after().map_or(pause, |wait| wait.max(pause));
-                    state.pause_until = Some(Instant::now() + pause);
-                }
-            }
-        }
-        let result = result.clone();
-        let result = result.map_err(|failure| state.as_seen(failure, self.is_account()));
-        state.last = Some((state.count, space.clone(), result));
-    }
-
-    fn as_seen(&self, failure: Failure) -> Failure {
-        self.state().as_seen(failure, self.is_account())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// What somebody else got meanwhile: a newer token than the refused one, or the failure of an
-    /// attempt that began after we began to wait.
-    fn ready(
-        &self,
-        space: &Space,
-        seen: u64,
-        refused: Option<u64>,
-    ) -> Option<Result<Lease, Failure>> {
-        let now = Instant::now();
-        let held = self.services.iter().find(|service| {
-            service.space == *space
-                && service.held.use_until > now
-                && Some(service.held.generation) != refused
-        });
-        if let Some(service) = held {
-            return Some(Ok(service.held.lease()));
-        }
-        let (at, of, result) = self.last.as_ref()?;
-        (*at > seen && of == space).then(|| result.clone())
-    }
-
-    /// Whether the account may be tried just now.
-    fn is_open(&self) -> Result<(), Failure> {
-        if let Some((_, failure)) = &self.quarantined {
-            return Err(quarantined(failure));
-        }
-        let left = self.pause_until.map(|until| until.saturating_duration_since(Instant::now()));
-        match left {
-            Some(left) if !left.is_zero() => {
-                let reason = self.last_error.clone().unwrap_or_default();
-                let failure =
-                    Failure::new(ErrorKind::TokenUnavailable { retry_after: left }, reason);
-                Err(in_our_words(failure.kind, &failure))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A failure in the words of the one who asks: about the gateway's own account they differ.
-    fn as_seen(&self, failure: Failure, is_account: bool) -> Failure {
-        match failure.kind {
-            _ if !is_account => failure,
-            ErrorKind::SignInRefused => quarantined(&failure),
-            ErrorKind::RejectedCredentials => failure,
-            _ => {
-                let left = |until: Instant| until.saturating_duration_since(Instant::now());
-                let retry_after = self.pause_until.map(left).unwrap_or_default();
-                in_our_words(ErrorKind::TokenUnavailable { retry_after }, &failure)
-            }
-        }
-    }
-}
-
-impl Held {
-    fn lease(&self) -> Lease {
-        Lease { token: self.token.clone(), generation: Some(self.generation) }
+    fn holdings(&self) -> MutexGuard<'_, Holdings> {
+        self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -489,15 +277,6 @@ impl fmt::Debug for Wallet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wallet").field("status", &self.status()).finish_non_exhaustive()
     }
-}
-
-fn quarantined(failure: &Failure) -> Failure {
-    in_our_words(ErrorKind::Quarantined { retry_after: QUARANTINE_HINT }, failure)
-}
-
-/// A failure without the server's words, which could name the account.
-fn in_our_words(kind: ErrorKind, failure: &Failure) -> Failure {
-    Failure { kind, message: Some(failure.reason.clone()), ..failure.clone() }
 }
 
 /// The token service does not take a sign-in that is not ours to renew.
@@ -527,10 +306,4 @@ fn without_query(url: &Url) -> Url {
 }
 
 /// A sign-in takes several requests.
-const PATIENCE: u32 = 3;
-/// A store has a handful of services.
-const MAX_SERVICES: usize = 16;
-/// Documented tokens live for 20 hours at most.
-const LONGEST_LIFE: Duration = Duration::from_hours(24);
-/// A quarantine has no end of its own; somebody has to change the account.
-const QUARANTINE_HINT: Duration = Duration::from_mins(15);
+const REQUESTS: u32 = 3;
