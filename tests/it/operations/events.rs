@@ -1,5 +1,3 @@
-use std::time::{Duration, Instant};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -65,13 +63,11 @@ async fn events_come_in_order_end_with_the_end_and_can_be_resumed(store: Store) 
 
 async fn a_wait_ends_with_the_operation_or_with_the_callers_time(store: Store) {
     let gateway = over(&store).scenario(flock(1)).start().await;
-    gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 3000 }));
+    gateway.fault(json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 6000 }));
     let path = gateway.begin(request("reboot", FLOCK, json!({}))).await;
-    let began = Instant::now();
     let get = gateway.request(Method::GET, &format!("{path}?wait=50s"));
     let cut = gateway.send(get.header("cwsgate-deadline-ms", "1000")).await.ok(200);
     assert_eq!(cut["state"], "running");
-    assert!(began.elapsed() < Duration::from_millis(2900));
     let operation = gateway.get(&format!("{path}?wait=50s")).await.ok(200);
     assert_eq!(operation["state"], "succeeded");
     gateway.get(&format!("{path}?wait=soon")).await.problem(400, "invalid_request");
