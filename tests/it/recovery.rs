@@ -30,7 +30,7 @@ async fn session_on(gateway: &Gateway, machine: &str) -> String {
 
 async fn recover(gateway: &Gateway, session: &str, body: Value) -> Reply {
     let request = gateway.request(Method::POST, &format!("{session}/actions/recover"));
-    let request = request.header("cwsgate-deadline-ms", "6000");
+    let request = request.header("cwsgate-deadline-ms", "10000");
     if body.is_null() {
         return gateway.send(request).await;
     }
@@ -106,7 +106,7 @@ async fn a_restart_takes_the_action_power_and_the_rest_does_not() {
         let path = format!("{session}/actions/recover");
         let request = gateway.request_as(key, Method::POST, &path);
         let request = request.header("content-type", "application/json");
-        let request = request.header("cwsgate-deadline-ms", "6000");
+        let request = request.header("cwsgate-deadline-ms", "10000");
         gateway.send(request.body(r#"{"allowRestart":true}"#)).await
     };
 
@@ -182,7 +182,7 @@ async fn it_goes_on_when_the_caller_hangs_up() {
     let gateway = gateway().await;
     let session = session_on(&gateway, FALCON).await;
     let request = gateway.request(Method::POST, &format!("{session}/actions/recover"));
-    let request = request.header("cwsgate-deadline-ms", "6000");
+    let request = request.header("cwsgate-deadline-ms", "10000");
     let caller = tokio::spawn(request.send());
     until(async || !gateway.writes().await.is_empty()).await;
 
