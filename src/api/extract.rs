@@ -6,14 +6,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
-use utoipa::PartialSchema;
+use utoipa::ToSchema;
 
-use super::{
-    ApiState,
-    authenticate::Deadline,
-    params::{FromQuery, unknown_name},
-    problem::Problem,
-};
+use super::{ApiState, authenticate::Deadline, body::decode, params::FromQuery, problem::Problem};
 use crate::{
     domain::{CallContext, ProblemCode},
     services::Wildcard,
@@ -91,20 +86,22 @@ impl<T: FromQuery, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-impl<T: DeserializeOwned + PartialSchema, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned + ToSchema, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let headers = request.headers().clone();
         let body = read(request, state).await?;
+        let body = trimmed(&body);
+        if body.is_empty() {
+            return Err(Problem::invalid_at("", "this call needs a JSON body"));
+        }
         require_json(&headers)?;
-        decode(trimmed(&body)).map(Self)
+        decode(body).map(Self)
     }
 }
 
-impl<T: DeserializeOwned + PartialSchema + Default, S: Send + Sync> FromRequest<S>
-    for OptionalJson<T>
-{
+impl<T: DeserializeOwned + ToSchema + Default, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -198,66 +195,9 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(ProblemCode::UnsupportedMediaType, detail))
 }
 
-/// Decodes a JSON object and names every field that is not known.
-fn decode<T: DeserializeOwned + PartialSchema>(body: &[u8]) -> Result<T, Problem> {
-    let mut unknown = Vec::new();
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-    let value = serde_ignored::deserialize(tracked, |path| unknown.push(path.to_string()));
-    let value: T = match value {
-        Ok(value) => value,
-        Err(error) => {
-            let pointer = format!("/{}", track.path().to_string().replace('.', "/"));
-            let pointer = if pointer == "/" { String::new() } else { pointer };
-            return Err(Problem::invalid_at(pointer, error.to_string()));
-        }
-    };
-    if let Err(error) = json.end() {
-        return Err(Problem::invalid_at("", error.to_string()));
-    }
-    if unknown.is_empty() {
-        return Ok(value);
-    }
-    let known = super::params::property_names::<T>();
-    let errors = unknown.iter().map(|path| unknown_name("field", path, &known));
-    Err(Problem::invalid(ProblemCode::UnknownParameter, errors.collect()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Body {
-        if_in_use: String,
-        count: u32,
-    }
-
-    fn refused(body: &str) -> String {
-        let problem = decode::<Body>(body.as_bytes()).unwrap_err();
-        format!("{problem:?}")
-    }
-
-    #[test]
-    fn a_misspelt_field_is_named_with_the_nearest_known_one() {
-        let said = refused(r#"{"ifInuse":"proceed"}"#);
-        assert!(said.contains("UnknownParameter") && said.contains("ifInUse"), "{said}");
-    }
-
-    #[test]
-    fn a_wrong_type_is_named_with_its_place() {
-        let said = refused(r#"{"count":"many"}"#);
-        assert!(said.contains("/count"), "{said}");
-    }
-
-    #[test]
-    fn arrays_trailing_bytes_and_deep_nesting_are_refused() {
-        refused("[1]");
-        refused(r#"{"count":1} {"count":2}"#);
-        refused(&"{\"x\":".repeat(10_000));
-    }
 
     #[test]
     fn a_byte_order_mark_is_accepted() {

@@ -9,6 +9,7 @@
 
 mod admin;
 mod authenticate;
+mod body;
 mod caching;
 mod client_address;
 mod cors;

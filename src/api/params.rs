@@ -6,7 +6,7 @@ use utoipa::{
     openapi::{RefOr, schema::Schema},
 };
 
-use super::problem::{FieldError, Problem};
+use super::problem::{FieldError, Problem, pointer};
 use crate::domain::ProblemCode;
 
 /// What can be read from a query.
@@ -27,7 +27,7 @@ pub(crate) trait FromQuery: Sized {
         let unknown: Vec<_> = given
             .into_iter()
             .filter(|name| !known.contains(name))
-            .map(|name| unknown_name("parameter", &name, &known))
+            .map(|name| unknown_name("parameter", &[name], &known))
             .collect();
         if !unknown.is_empty() {
             return Err(Problem::invalid(ProblemCode::UnknownParameter, unknown));
@@ -35,7 +35,7 @@ pub(crate) trait FromQuery: Sized {
         // Most likely a variable that is not set: to leave the filter out would list everything.
         if let Some((name, _)) = form_urlencoded(query).find(|(_, value)| value.is_empty()) {
             let detail = format!("{name} is empty; give it a value or leave it out");
-            return Err(Problem::invalid_at(format!("/{name}"), detail));
+            return Err(Problem::invalid_at(pointer([name]), detail));
         }
         Self::read(query)
     }
@@ -71,9 +71,21 @@ pub(crate) fn read_params<T: DeserializeOwned>(query: &str) -> Result<T, Problem
     let deserializer = serde_html_form::Deserializer::new(parse);
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         let path = error.path().to_string();
-        let pointer = if path == "." { String::new() } else { format!("/{path}") };
-        Problem::invalid_at(pointer, error.into_inner().to_string())
+        let pointer = if path == "." { String::new() } else { pointer([path]) };
+        Problem::invalid_at(pointer, in_words(&error.into_inner().to_string()))
     })
+}
+
+/// What the decoder says, for people.
+fn in_words(said: &str) -> String {
+    match said {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "write a whole number".to_owned()
+        }
+        "number too large to fit in target type" => "this number is too large".to_owned(),
+        "unsupported value" => "write it once".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 /// The names of a documented structure of parameters.
@@ -104,19 +116,19 @@ pub(crate) fn property_names<T: PartialSchema>() -> Vec<String> {
     names
 }
 
-/// The refusal of a name that nobody knows, with the nearest known one.
+/// The refusal of a name that nobody knows, with the nearest one of those `known` at its place.
 ///
 /// A name beyond all measure is not repeated: it may be a secret that got into the wrong place.
-pub(crate) fn unknown_name(what: &str, name: &str, known: &[String]) -> FieldError {
-    if name.len() > LONGEST_SHOWN {
-        let detail = format!("there is no {what} with a name of {} bytes here", name.len());
+pub(crate) fn unknown_name(what: &str, path: &[String], known: &[String]) -> FieldError {
+    let longest = path.iter().map(String::len).max().unwrap_or_default();
+    if longest > LONGEST_SHOWN {
+        let detail = format!("there is no {what} with a name of {longest} bytes here");
         return FieldError { pointer: String::new(), detail };
     }
-    let near = suggestion(name, known.iter().map(String::as_str));
-    FieldError {
-        pointer: format!("/{}", name.replace('.', "/")),
-        detail: format!("there is no {what} {name:?} here{near}"),
-    }
+    let last = path.last().map(String::as_str).unwrap_or_default();
+    let near = suggestion(last, known.iter().map(String::as_str));
+    let detail = format!("there is no {what} {:?} here{near}", path.join("."));
+    FieldError { pointer: pointer(path), detail }
 }
 
 /// `; did you mean …?`, or nothing where no name is near.

@@ -109,6 +109,12 @@ pub(crate) struct FieldError {
     pub(crate) detail: String,
 }
 
+/// The JSON pointer (RFC 6901, section 3) to a place.
+pub(crate) fn pointer<S: AsRef<str>>(path: impl IntoIterator<Item = S>) -> String {
+    let escaped = |name: S| format!("/{}", name.as_ref().replace('~', "~0").replace('/', "~1"));
+    path.into_iter().map(escaped).collect()
+}
+
 /// What Citrix said. Only fields that could be decoded; never a body as it came.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -157,6 +163,11 @@ impl Problem {
     pub(crate) fn invalid_at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let error = FieldError { pointer: pointer.into(), detail: detail.into() };
         Self::invalid(ProblemCode::InvalidRequest, vec![error])
+    }
+
+    #[cfg(test)]
+    pub(crate) fn errors(&self) -> &[FieldError] {
+        &self.0.errors
     }
 
     pub(crate) fn caused_by(mut self, cause: &dyn std::error::Error) -> Self {

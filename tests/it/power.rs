@@ -48,6 +48,26 @@ async fn each_action_is_sent_once_and_the_machine_goes_through_its_states() {
 }
 
 #[tokio::test]
+async fn what_lifts_a_guard_is_read_by_its_name_and_never_by_its_place() {
+    let gateway = quick().start().await;
+    for body in [json!([]), json!([false, "proceed"]), json!([true, "proceed", "INC-1"])] {
+        let refused = gateway.post(&on(KESTREL, "reboot"), body).await;
+        refused.problem(400, "invalid_request");
+    }
+    let place = "customers/acme/sites/-/machines/KESTREL";
+    for (options, pointer) in
+        [(json!([]), "/options"), (json!({ "include": [7] }), "/options/include/0")]
+    {
+        let operation = json!({ "action": "reboot", "dryRun": true, "options": options,
+            "selector": { "in": [place] } });
+        let refused = gateway.post("/v1/operations", operation).await;
+        let refused = refused.problem(400, "invalid_request");
+        assert_eq!(refused["errors"][0]["pointer"], pointer);
+    }
+    assert_eq!(gateway.writes().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn force_is_passed_on_where_there_is_a_forced_form_and_refused_elsewhere() {
     let gateway = quick().start().await;
 

@@ -140,7 +140,7 @@ impl<F> List<F> {
         let errors: Vec<_> = given
             .into_iter()
             .filter(|(_, given)| *given)
-            .map(|(name, _)| unknown_name("parameter", name, &known))
+            .map(|(name, _)| unknown_name("parameter", &[name.to_owned()], &known))
             .collect();
         if errors.is_empty() {
             return Ok(self);
