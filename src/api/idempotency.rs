@@ -42,7 +42,10 @@ async fn once(api: ApiState, request: Request, next: Next) -> Result<Response, P
     let body = body.map_err(|rejection| body_problem(&rejection))?;
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
     let (path, query) = (uri.path().to_owned(), uri.query().unwrap_or_default());
-    let fingerprint = fingerprint(&[parts.method.as_str(), &path, query], &body);
+    let users = USERS
+        .map(|name| parts.headers.get(name).map_or("", |value| value.to_str().unwrap_or_default()));
+    let fingerprint =
+        fingerprint(&[parts.method.as_str(), &path, query, users[0], users[1]], &body);
 
     let keys = api.services.idempotency.clone();
     let busy = api.deadlines.max + GRACE;
@@ -55,7 +58,8 @@ async fn once(api: ApiState, request: Request, next: Next) -> Result<Response, P
             return Err(problem.retry_after(Duration::from_secs(1)));
         }
         Reservation::Reused => {
-            let detail = "this Idempotency-Key came before, with another method, path or body";
+            let detail = "this Idempotency-Key came before, with another method, path, body or \
+                          user of a store";
             return Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail));
         }
         Reservation::Lost => {
@@ -192,8 +196,13 @@ fn key(request: &Request) -> Result<Option<String>, Problem> {
         && route.is_some_and(|route| {
             !route.ends_with("/sign-ins") && !route.starts_with("/v1/operations")
         });
-    let mut given = request.headers().get_all(IDEMPOTENCY_KEY).iter();
-    let (Some(key), true) = (given.next(), acts) else { return Ok(None) };
+    if acts { given_key(request.headers()) } else { Ok(None) }
+}
+
+/// The one key that the headers give.
+pub(crate) fn given_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = given.next() else { return Ok(None) };
     let is_key = |text: &&str| {
         (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
     };
@@ -218,7 +227,10 @@ fn fingerprint(parts: &[&str], body: &[u8]) -> String {
 }
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What says for which user of a store a request is: the answer to one is not for another.
+const USERS: [&str; 2] = ["cwsgate-store-session", "cwsgate-store-token"];
 
 /// Headers of an answer that are part of it.
 const KEPT: [HeaderName; 4] =

@@ -213,6 +213,10 @@ async fn keys_belong_to_their_app_and_malformed_ones_are_refused() {
         let refused = post(&gateway, &path, bad, &json!({})).await;
         let refused = refused.problem(400, "invalid_request");
         assert_eq!(refused["errors"][0]["pointer"], "/Idempotency-Key");
+        let operation = json!({ "action": "reboot", "selector": { "in": ["customers/acme"] } });
+        let refused = post(&gateway, "/v1/operations", bad, &operation).await;
+        let refused = refused.problem(400, "invalid_request");
+        assert_eq!(refused["errors"][0]["pointer"], "/Idempotency-Key");
     }
     // Where nothing acts it means nothing.
     let list = gateway.request(Method::GET, "/v1/customers").header("idempotency-key", "two words");

@@ -56,6 +56,32 @@ async fn a_user_sees_and_switches_off_what_is_his_alone() {
 }
 
 #[tokio::test]
+async fn a_kept_answer_is_for_the_user_to_whom_it_was_given_alone() {
+    let gateway = Gateway::demo().await;
+    let handle = async |user| {
+        let signed_in = sign_in(&gateway, user).await.ok(201);
+        signed_in["storeSession"].as_str().unwrap().to_owned()
+    };
+    let (mira, jonas) = (handle(MIRA).await, handle(JONAS).await);
+    let listed = list(&gateway, &mira).await.ok(200);
+    let items = listed["items"].as_array().unwrap();
+    let desktop = items.iter().find(|item| item["hostname"] == "MIRA-PC").unwrap();
+    let path = format!("{}/actions/power-off", desktop["self"].as_str().unwrap());
+    let power_off = async |handle: Option<&str>| {
+        let request = gateway.request(Method::POST, &path).header("idempotency-key", "once");
+        gateway
+            .send(handle.map_or(request.try_clone().unwrap(), |handle| with(request, handle)))
+            .await
+    };
+
+    power_off(Some(&mira)).await.ok(200);
+    assert_eq!(power_off(Some(&mira)).await.header("idempotent-replayed"), "true");
+    for other in [Some(jonas.as_str()), Some("junk"), None] {
+        power_off(other).await.problem(422, "idempotency_key_reused");
+    }
+}
+
+#[tokio::test]
 async fn the_machine_of_somebody_else_is_not_there() {
     let gateway = Gateway::demo().await;
     let (mira, jonas) = (handle(&gateway, MIRA).await, handle(&gateway, JONAS).await);
@@ -415,6 +441,8 @@ fn with_token(gateway: &Gateway, token: &str) -> RequestBuilder {
 #[track_caller]
 fn expired(reply: &Reply) {
     reply.problem(401, "store_session_expired");
+    // The caller's own credential is fine, and a client must not throw it away.
+    assert_eq!(reply.header("www-authenticate"), r#"Bearer realm="cwsgate""#);
 }
 
 const RESOURCES: &str = "/v1/stores/portal/resources";

@@ -19,6 +19,7 @@ use crate::{
     api::{
         ApiState,
         extract::{ActingCaller, Caller, Json, OptionalJson, Path, Query, WaitingCaller},
+        idempotency::{REPLAYED, given_key},
         list::{List, PageParams, json_utf8},
         openapi::{
             OperationListProblems, OperationProblems, PlanProblems, ResultProblems, RetryProblems,
@@ -432,18 +433,13 @@ fn path(id: Uuid) -> String {
 
 /// The caller's key and what it stands for.
 fn key(headers: &HeaderMap, kind: &str, request: &impl Serialize) -> Result<Option<Key>, Problem> {
-    let Some(value) = headers.get(KEY) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text.is_empty() || text.len() > LONGEST_KEY {
-        let detail = format!("Idempotency-Key must be 1 to {LONGEST_KEY} visible characters");
-        return Err(Problem::invalid_at("/Idempotency-Key", detail));
-    }
+    let Some(given) = given_key(headers)? else { return Ok(None) };
     // JSON, so that no value can slide into its neighbour.
     let said = serde_json::to_vec(&(kind, request)).map_err(|error| {
         Problem::new(ProblemCode::Internal, "the request could not be read again").caused_by(&error)
     })?;
     let fingerprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &said));
-    Ok(Some(Key { key: text.to_owned(), fingerprint }))
+    Ok(Some(Key { key: given, fingerprint }))
 }
 
 /// A reason as operations keep it.
@@ -461,11 +457,6 @@ fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, 
     }
 }
 
-const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-
-/// Longest key that is taken.
-const LONGEST_KEY: usize = 255;
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// Time that is left to answer once waiting is over.
 const MARGIN: Duration = Duration::from_millis(250);
