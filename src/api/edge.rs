@@ -1,7 +1,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, OriginalUri, Request, State},
     http::{HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -69,7 +69,9 @@ pub(crate) async fn edge(
         request.extensions_mut().insert(client);
     }
     let (method, trace) = (request.method().clone(), trace_id(request.headers()));
-    let path = request.uri().path().to_owned();
+    // Without the prefix that a nested router has taken off.
+    let uri = request.extensions().get::<OriginalUri>().map_or(request.uri(), |uri| &uri.0);
+    let path = uri.path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind().await;

@@ -233,9 +233,15 @@ impl Problem {
         if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
             headers.insert(REQUEST_ID, id);
         }
+        if let Some(completeness) = &parts.completeness {
+            completeness.mark(headers);
+        }
         if status == StatusCode::UNAUTHORIZED {
             let challenge = match code {
-                ProblemCode::CredentialsMissing => r#"Bearer realm="cwsgate""#,
+                // The second is about a user's sign-in to a store: the credential is fine.
+                ProblemCode::CredentialsMissing | ProblemCode::StoreSessionExpired => {
+                    r#"Bearer realm="cwsgate""#
+                }
                 _ => r#"Bearer realm="cwsgate", error="invalid_token""#,
             };
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

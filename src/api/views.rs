@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -165,8 +166,14 @@ impl From<Completeness> for CompletenessView {
 }
 
 impl CompletenessView {
-    /// The value of `Cwsgate-Completeness`.
-    pub(crate) fn header(&self) -> String {
+    /// Says it in a header too, for whoever does not read the body.
+    pub(crate) fn mark(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::try_from(self.header()) {
+            headers.insert(COMPLETENESS, value);
+        }
+    }
+
+    fn header(&self) -> String {
         let Self { ok, stale, failed, skipped, .. } = self;
         let status = match self.status {
             CompletenessStatus::Complete => "complete",
@@ -272,3 +279,6 @@ fn segment(text: &str) -> impl std::fmt::Display + '_ {
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(text, KEPT)
 }
+
+/// Whether anything is missing in an answer.
+const COMPLETENESS: HeaderName = HeaderName::from_static("cwsgate-completeness");

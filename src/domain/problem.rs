@@ -185,7 +185,7 @@ problem_codes! {
         "The key is known with another method, path, query or body."
         "Use a new key for new work.";
     QuotaExceeded "quota_exceeded" 429 Policy true
-        "The app's quota is used up"
+        "A limit of this gateway is reached"
         "This gateway limits what an app may do, and how many refused credentials an address may send, in a span of time. Citrix was not asked."
         "Wait for `Retry-After`; ask the gateway's operators if the limit is too low. Where credentials were refused, send the right one: it is accepted at once.";
     Internal "internal" 500 Gateway true

@@ -116,6 +116,7 @@ async fn who_denies_partial_answers_gets_a_problem_that_lists_the_sources() {
     assert_eq!(sources(&problem, "customer"), ["acme", "contoso", "globex"]);
     assert_eq!(problem["completeness"]["ok"], 2);
     assert_eq!(problem["completeness"]["failed"], 1);
+    assert_eq!(reply.header("cwsgate-completeness"), "partial; ok=2; stale=0; failed=1; skipped=0");
     gateway.get("/v1/machines?partial=maybe").await.problem(400, "invalid_request");
 }
 
@@ -132,6 +133,7 @@ async fn when_every_region_is_stopped_the_problem_says_when_to_come_back_and_lis
     assert!(["upstream_unavailable", "upstream_token_unavailable"].contains(&code.as_str()));
     assert_eq!(sources(&problem, "status"), ["failed"; 3]);
     assert_eq!(problem["completeness"]["status"], "failed");
+    assert_eq!(reply.header("cwsgate-completeness"), "failed; ok=0; stale=0; failed=3; skipped=0");
 
     let one = gateway.get("/v1/customers/acme/sites/-/machines").await;
     let problem = one.problem(503, &code);

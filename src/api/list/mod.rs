@@ -6,7 +6,7 @@ mod ndjson;
 use axum::{
     body::Body,
     extract::FromRequestParts,
-    http::{HeaderName, HeaderValue, Uri, header, request::Parts},
+    http::{HeaderValue, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures_util::{Stream, StreamExt};
@@ -249,7 +249,6 @@ impl<F> List<F> {
     ) -> Result<Response, Problem> {
         let completeness = CompletenessView::count(&sources);
         let whole = completeness.is_whole();
-        let header = HeaderValue::try_from(completeness.header());
         let link = next.as_deref().and_then(|token| self.next_link(token));
         let items = if fields.all() {
             serde_json::to_vec(items)
@@ -262,14 +261,12 @@ impl<F> List<F> {
         let statuses = serde_json::to_vec(&(statuses, next.is_some()));
         let tag = tag(&[&items, &statuses.map_err(|error| unwritable(&error))?]);
         let rest = Rest { next_page_token: next, completeness, sources };
-        let rest = serde_json::to_vec(&rest).map_err(|error| unwritable(&error))?;
+        let tail = serde_json::to_vec(&rest).map_err(|error| unwritable(&error))?;
         // The items are written once, for the tag and for the answer.
-        let body = [b"{\"items\":", items.as_slice(), b",", rest.get(1..).unwrap_or_default()];
+        let body = [b"{\"items\":", items.as_slice(), b",", tail.get(1..).unwrap_or_default()];
         let mut response = json_utf8(Body::from(body.concat()).into_response());
         let headers = response.headers_mut();
-        if let Ok(value) = header {
-            headers.insert(COMPLETENESS, value);
-        }
+        rest.completeness.mark(headers);
         if let Some(link) = link {
             headers.insert(header::LINK, link);
         }
@@ -349,7 +346,6 @@ fn form_pairs(uri: &Uri) -> impl Iterator<Item = (String, String)> + '_ {
     url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned()
 }
 
-const COMPLETENESS: HeaderName = HeaderName::from_static("cwsgate-completeness");
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1000;
 
