@@ -13,7 +13,7 @@ use utoipa::{
 };
 
 use self::{
-    notes::{add_examples, document_caching, document_keys, document_lists},
+    notes::{add_examples, document_caching, document_headers, document_keys, document_lists},
     schemas::{loosen_items, rename_schemas, share_schemas},
 };
 use super::problem::ProblemView;
@@ -88,6 +88,7 @@ fn finish(document: utoipa::openapi::OpenApi) -> Document {
     document_lists(&mut value);
     document_keys(&mut value);
     document_caching(&mut value);
+    document_headers(&mut value);
     add_examples(&mut value);
     Document(value)
 }

@@ -88,7 +88,7 @@ fn every_operation_is_named_explained_and_says_what_can_go_wrong() {
             },
         );
         assert!(example, "{at}: no example; docs/testing.md says how to add one");
-        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        for parameter in parameters(&document, operation) {
             let text = parameter["description"].as_str().unwrap_or_default();
             assert!(text.len() > 10, "{at}: {parameter}");
             // The browser fills examples in, and a filter filled in hides what else there is.
@@ -114,6 +114,32 @@ fn paths_are_kebab_case_and_need_no_escapes() {
 }
 
 #[test]
+fn every_header_that_a_request_may_carry_is_documented_where_it_counts() {
+    let document = document();
+    let carriers = |name: &str| {
+        let with = |operation: &Value| {
+            parameters(&document, operation).any(|parameter| parameter["name"] == name)
+        };
+        operations(&document)
+            .filter(|(_, _, operation)| with(operation))
+            .map(|(path, method, _)| format!("{method} {path}"))
+            .collect::<Vec<_>>()
+    };
+    let all = operations(&document).count();
+    for name in HEADERS {
+        let carriers = carriers(name);
+        let expected = match name {
+            "Cwsgate-Deadline-Ms" | "Cwsgate-On-Behalf-Of" | "X-Request-Id" | "traceparent" => all,
+            _ => carriers.len().clamp(1, all - 1),
+        };
+        assert_eq!(carriers.len(), expected, "{name}");
+    }
+    let conditional = carriers("If-None-Match");
+    assert!(conditional.contains(&"get /v1/machines".to_owned()));
+    assert!(conditional.iter().all(|carrier| carrier.starts_with("get ")), "{conditional:?}");
+}
+
+#[test]
 fn properties_and_parameters_are_in_camel_case_and_explained() {
     let document = document();
     let camel = |name: &str| {
@@ -132,11 +158,9 @@ fn properties_and_parameters_are_in_camel_case_and_explained() {
         }
     }
     for (path, method, operation) in operations(&document) {
-        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        for parameter in parameters(&document, operation) {
             let name = parameter["name"].as_str().unwrap();
-            let known = ["Idempotency-Key", "Last-Event-ID"].contains(&name);
-            let header = parameter["in"] == "header" && (known || name.starts_with("Cwsgate-"));
-            let fits = camel(name) || header;
+            let fits = camel(name) || (parameter["in"] == "header" && HEADERS.contains(&name));
             assert!(fits, "{method} {path}: {parameter}");
         }
     }
@@ -155,6 +179,28 @@ fn printed(format: &str) -> String {
 fn document() -> Value {
     serde_json::from_str(&printed("json")).unwrap()
 }
+
+/// The parameters of an operation, those that it shares with others included.
+fn parameters<'a>(document: &'a Value, operation: &'a Value) -> impl Iterator<Item = &'a Value> {
+    operation["parameters"].as_array().into_iter().flatten().map(|parameter| {
+        let shared = parameter["$ref"].as_str();
+        shared.map_or(parameter, |place| document.pointer(&place[1..]).unwrap())
+    })
+}
+
+/// What requests may carry besides credentials and a body.
+const HEADERS: [&str; 10] = [
+    "Cache-Control",
+    "Cwsgate-Deadline-Ms",
+    "Cwsgate-On-Behalf-Of",
+    "Cwsgate-Store-Session",
+    "Cwsgate-Store-Token",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-Request-Id",
+    "traceparent",
+];
 
 /// Every operation with its path and method.
 fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {

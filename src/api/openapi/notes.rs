@@ -66,6 +66,81 @@ pub(super) fn document_keys(document: &mut Value) {
     }
 }
 
+/// Says of every call which headers any of them takes.
+pub(super) fn document_headers(document: &mut Value) {
+    for (key, name, text, schema) in HEADERS {
+        document["components"]["parameters"][key] = json!({
+            "name": name,
+            "in": "header",
+            "required": false,
+            "description": text,
+            "schema": serde_json::from_str::<Value>(schema).unwrap_or_default(),
+        });
+    }
+    for operation in operations(document) {
+        let reads = operation.pointer("/responses/304").is_some();
+        let Some(parameters) = operation.as_object_mut().and_then(|object| {
+            object.entry("parameters").or_insert_with(|| json!([])).as_array_mut()
+        }) else {
+            continue;
+        };
+        for (key, ..) in HEADERS {
+            if reads || !OF_READS.contains(&key) {
+                parameters.push(json!({ "$ref": format!("#/components/parameters/{key}") }));
+            }
+        }
+    }
+}
+
+/// Key, name, meaning and schema of headers that any call takes.
+const HEADERS: [(&str, &str, &str, &str); 6] = [
+    (
+        "Deadline",
+        "Cwsgate-Deadline-Ms",
+        "Milliseconds that you are ready to wait for the whole answer. What has not answered by \
+         then is reported as such.",
+        r#"{"type":"integer","minimum":1}"#,
+    ),
+    (
+        "OnBehalfOf",
+        "Cwsgate-On-Behalf-Of",
+        "For whom your app does this, such as `mira@demolab.example`. It is written to the audit trail as \
+         your app's word and gives no rights.",
+        r#"{"type":"string","maxLength":256}"#,
+    ),
+    (
+        "RequestId",
+        "X-Request-Id",
+        "An id of your own for this request, which comes back in the answer and is in the \
+         gateway's log; one that cannot be used is replaced.",
+        r#"{"type":"string"}"#,
+    ),
+    (
+        "TraceParent",
+        "traceparent",
+        "The trace that this request belongs to (W3C Trace Context); its id is in the gateway's \
+         log.",
+        r#"{"type":"string"}"#,
+    ),
+    (
+        "IfNoneMatch",
+        "If-None-Match",
+        "The `ETag` of an answer that you have: when nothing has changed since, the answer is 304 \
+         without a body.",
+        r#"{"type":"string"}"#,
+    ),
+    (
+        "CacheControl",
+        "Cache-Control",
+        "How old the answer may be (RFC 9111, section 5.2.1): `no-cache` asks Citrix anew, \
+         `max-age=10` takes nothing older than ten seconds, `only-if-cached` asks nobody.",
+        r#"{"type":"string"}"#,
+    ),
+];
+
+/// Those that only reading calls take.
+const OF_READS: [&str; 2] = ["IfNoneMatch", "CacheControl"];
+
 /// Says of every reading call what a caller can tell from its headers, and save.
 pub(super) fn document_caching(document: &mut Value) {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);

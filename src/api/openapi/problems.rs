@@ -25,7 +25,7 @@ problem_responses! {
     /// What any reading call can fail with.
     ReadProblems:
     InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, PolicyDenied,
-    QuotaExceeded, NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, Internal, UpstreamError,
+    NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, Internal, UpstreamError,
     UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable,
     UpstreamRateLimited, Overloaded, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
     UpstreamTimeout, DeadlineExceeded, NotCached,
@@ -34,7 +34,7 @@ problem_responses! {
     /// What a list can fail with.
     ListProblems:
     InvalidRequest, UnknownParameter, InvalidPageToken, CredentialsMissing, CredentialsInvalid,
-    PolicyDenied, QuotaExceeded, NotFound, NotAcceptable, AmbiguousName, Internal, UpstreamError,
+    PolicyDenied, NotFound, NotAcceptable, AmbiguousName, Internal, UpstreamError,
     UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable,
     UpstreamRateLimited, Overloaded, UpstreamTokenUnavailable, CredentialQuarantined, SiteHibernated,
     UpstreamTimeout, DeadlineExceeded, NotCached,
@@ -43,7 +43,7 @@ problem_responses! {
     /// What a change can fail with.
     WriteProblems:
     InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, PolicyDenied,
-    QuotaExceeded, NotFound, NotAcceptable, PayloadTooLarge, UnsupportedMediaType, Internal, UpstreamError,
+    NotFound, NotAcceptable, PayloadTooLarge, UnsupportedMediaType, Internal, UpstreamError,
     UpstreamRejectedCredentials, UpstreamForbidden, UpstreamUnavailable, UpstreamRateLimited,
     Overloaded, UpstreamTokenUnavailable, CredentialQuarantined, DeadlineExceeded, OutcomeUnknown,
     IdempotencyInProgress, IdempotencyKeyReused, AuditUnavailable,
@@ -52,7 +52,7 @@ problem_responses! {
     /// What an action on a machine or session can fail with.
     ActionProblems:
     InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, PolicyDenied,
-    QuotaExceeded, NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, MachineInUse, MachineInMaintenanceMode,
+    NotFound, NotAcceptable, AmbiguousName, AmbiguousSite, MachineInUse, MachineInMaintenanceMode,
     OperationInProgress, PayloadTooLarge, UnsupportedMediaType, ActionNotSupported, Internal,
     UpstreamError, UpstreamMalformed, UpstreamRejectedCredentials, UpstreamForbidden,
     UpstreamUnavailable, UpstreamRateLimited, Overloaded, UpstreamTokenUnavailable, CredentialQuarantined,
@@ -103,7 +103,7 @@ problem_responses! {
     /// What a call to a store can fail with.
     StoreProblems:
     InvalidRequest, UnknownParameter, CredentialsMissing, CredentialsInvalid, StoreSessionExpired,
-    PolicyDenied, QuotaExceeded, StoreSignInRefused, NotFound, NoAssignedMachine, NotAcceptable,
+    PolicyDenied, StoreSignInRefused, NotFound, NoAssignedMachine, NotAcceptable,
     MachineInMaintenanceMode, OperationInProgress, ResourceDisabled, PayloadTooLarge,
     UnsupportedMediaType, ActionNotSupported, Internal, UpstreamError, UpstreamMalformed,
     UpstreamRejectedCredentials, UpstreamForbidden, UpstreamNotTrusted, UpstreamUnspecified,
