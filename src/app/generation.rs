@@ -114,6 +114,7 @@ fn state(
         upstream,
         audit: shared.audit.clone(),
         idempotency: shared.idempotency.clone(),
+        signed_out: shared.signed_out.clone(),
         clock: Arc::clone(&clock),
         secret,
         previous_secret: config.server.previous_secret,

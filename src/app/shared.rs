@@ -10,7 +10,7 @@ use crate::{
     db::Db,
     domain::{Clock, SystemClock},
     operations::Runner,
-    services::Idempotency,
+    services::{Idempotency, SignedOut},
     telemetry::Metrics,
 };
 
@@ -27,6 +27,7 @@ pub(super) struct Shared {
     pub(super) db: Db,
     pub(super) audit: Audit,
     pub(super) idempotency: Idempotency,
+    pub(super) signed_out: SignedOut,
     _sweeper: Arc<AbortOnDropHandle<()>>,
 }
 
@@ -49,6 +50,7 @@ impl Shared {
             db,
             audit,
             idempotency,
+            signed_out: SignedOut::default(),
             _sweeper: Arc::new(AbortOnDropHandle::new(tokio::spawn(sweeper))),
         })
     }

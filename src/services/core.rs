@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::task::TaskTracker;
 
-use super::{Account, Candidate, Directory, Error, Idempotency, ReadCache, Wildcard};
+use super::{Account, Candidate, Directory, Error, Idempotency, ReadCache, SignedOut, Wildcard};
 use crate::{
     audit::{self, Audit, Outcome},
     auth::{Denied, Policy, Quotas, SiteScope},
@@ -32,6 +32,7 @@ pub struct Core {
     pub(super) stores: BTreeMap<StoreName, Arc<Store>>,
     /// Seals the handles of users' sign-ins to stores.
     pub(super) store_sessions: Sealer,
+    pub(super) signed_out: SignedOut,
     pub(super) cache: ReadCache,
     pub(super) changes: TaskTracker,
 }
@@ -61,6 +62,8 @@ pub struct CoreParts {
     pub previous_secret: Option<SecretString>,
     /// Sources that one list asks at the same time.
     pub max_fanout: usize,
+    /// Sign-ins to stores that were ended here.
+    pub signed_out: SignedOut,
     /// What was read of Citrix lately.
     pub cache: ReadCache,
     /// Knows the changes that are under way, so that the process waits for them before it ends.
@@ -91,6 +94,7 @@ impl Core {
             max_fanout,
             stores,
             store_sessions,
+            signed_out: parts.signed_out,
             cache,
             changes: parts.changes,
         }

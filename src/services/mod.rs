@@ -54,7 +54,7 @@ pub use recovery::{
 };
 pub use sessions::{LogoffOutcome, SessionFilter, Sessions};
 pub use sites::Sites;
-pub use stores::{SignedIn, StoreCredential, StoreListing, Stores};
+pub use stores::{SignedIn, SignedOut, StoreCredential, StoreListing, Stores};
 
 pub use crate::upstream::{
     BreakerStatus, CooldownStatus, HealthStatus, ServiceHealth, SlotStatus, TokenState,

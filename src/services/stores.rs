@@ -22,9 +22,12 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Stores {
     core: Arc<Core>,
-    /// Handles of users who have signed out and whose time is not over.
-    signed_out: Cache<String, ()>,
 }
+
+/// Handles of users who have signed out and whose time is not over. Outlives every reading of the
+/// configuration, since handles do. Cheap to clone; the clones are one.
+#[derive(Clone, Debug)]
+pub struct SignedOut(Cache<String, ()>);
 
 /// As whom a store is asked, as the caller says it.
 #[derive(Clone, Debug, Default)]
@@ -67,9 +70,7 @@ struct Handle {
 
 impl Stores {
     pub(super) fn new(core: Arc<Core>) -> Self {
-        let signed_out =
-            Cache::builder().max_capacity(MAX_SIGNED_OUT).time_to_live(LONGEST_SESSION).build();
-        Self { core, signed_out }
+        Self { core }
     }
 
     /// The stores that the caller may read.
@@ -209,7 +210,7 @@ impl Stores {
     ) -> Result<(), Error> {
         let store = self.authorize(ctx, Action::Read, store)?;
         self.session(ctx, store, handle)?;
-        self.signed_out.insert(digest(handle), ());
+        self.core.signed_out.0.insert(digest(handle), ());
         Ok(())
     }
 
@@ -260,10 +261,16 @@ impl Stores {
         let plain = plain.map_err(|_| Error::StoreSessionExpired)?;
         let Handle { token, expires } =
             serde_json::from_slice(&plain).map_err(|_| Error::StoreSessionExpired)?;
-        if expires <= self.core.now() || self.signed_out.contains_key(&digest(handle)) {
+        if expires <= self.core.now() || self.core.signed_out.0.contains_key(&digest(handle)) {
             return Err(Error::StoreSessionExpired);
         }
         Session::restore(&SecretString::from(token), expires).ok_or(Error::StoreSessionExpired)
+    }
+}
+
+impl Default for SignedOut {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MAX_SIGNED_OUT).time_to_live(LONGEST_SESSION).build())
     }
 }
 

@@ -12,7 +12,10 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::support::{Gateway, Reply};
+use crate::{
+    edge::serving::Serving,
+    support::{Gateway, Reply},
+};
 
 #[tokio::test]
 async fn a_user_sees_and_switches_off_what_is_his_alone() {
@@ -174,6 +177,30 @@ async fn who_signed_out_is_signed_out() {
     list(&gateway, &stays).await.ok(200);
     let without = gateway.request(Method::DELETE, &format!("{SIGN_INS}/current"));
     gateway.send(without).await.problem(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn who_signed_out_stays_so_when_the_configuration_is_read_again() {
+    let gateway = Serving::start("").await;
+    let ask = async |request: RequestBuilder| {
+        Reply::read(request.bearer_auth(gateway.key.expose()).send().await.unwrap()).await
+    };
+    let url = |path: &str| format!("{}{path}", gateway.url);
+    let credential = json!({ "username": MIRA.0, "password": MIRA.1 });
+    let signed_in = ask(gateway.client.post(url(SIGN_INS)).json(&credential)).await.ok(201);
+    let handle = signed_in["storeSession"].as_str().unwrap();
+    let list = async || ask(with(gateway.client.get(url(RESOURCES)), handle)).await;
+    list().await.ok(200);
+    let reload = async || gateway.admin(Method::POST, "/actions/reload").await.ok(200);
+
+    // A handle outlives a reload, and so does its end.
+    reload().await;
+    list().await.ok(200);
+    let out = with(gateway.client.delete(url(&format!("{SIGN_INS}/current"))), handle);
+    assert_eq!(ask(out).await.status, 204);
+    expired(&list().await);
+    assert_eq!(reload().await["last"]["outcome"], "applied");
+    expired(&list().await);
 }
 
 #[tokio::test]
