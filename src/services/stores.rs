@@ -57,7 +57,7 @@ pub struct StoreListing {
 pub struct SignedIn {
     /// Opaque and sealed: good for this app and this store only.
     pub handle: SecretString,
-    /// When it ends.
+    /// When it ends: as the store says, and 48 hours after the sign-in at the latest.
     pub expires: Timestamp,
 }
 
@@ -188,7 +188,7 @@ impl Stores {
         }
         let client = &self.core.upstream.storefront;
         let session = client.sign_in(ctx, store, username, password).await?;
-        let expires = session.expires();
+        let expires = session.expires().min(self.core.now() + LONGEST_SESSION);
         let handle = Handle { token: session.expose_token().to_owned(), expires };
         let plain =
             SecretString::from(serde_json::to_string(&handle).map_err(|_| Error::Internal)?);
@@ -341,5 +341,6 @@ fn digest(handle: &SecretString) -> String {
 /// Most handles that are remembered as signed out.
 const MAX_SIGNED_OUT: u64 = 100_000;
 
-/// No sign-in lasts longer, so that a signed-out one need not be remembered longer.
+/// No handle is good for longer, whatever the store says, so that a signed-out one need not be
+/// remembered longer.
 const LONGEST_SESSION: Duration = Duration::from_hours(48);

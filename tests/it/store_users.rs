@@ -7,7 +7,7 @@ use cwsgate::{
     auth::ApiKey,
     simulator::{Options, Simulator},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -201,6 +201,25 @@ async fn who_signed_out_stays_so_when_the_configuration_is_read_again() {
     expired(&list().await);
     assert_eq!(reload().await["last"]["outcome"], "applied");
     expired(&list().await);
+}
+
+#[tokio::test]
+async fn no_handle_is_good_for_more_than_two_days() {
+    let gateway = Gateway::demo().await;
+    for (store_says, at_most) in [("14 days", 48), ("1 hour", 1)] {
+        let seconds = if store_says == "1 hour" { 3600 } else { 14 * 24 * 3600 };
+        let change = json!({ "primaryTokenSeconds": seconds });
+        gateway.sim("PATCH", "/_sim/stores/portal", change).await;
+        let before = Timestamp::now();
+        let signed_in = sign_in(&gateway, MIRA).await.ok(201);
+        let after = Timestamp::now();
+
+        let expires: Timestamp = signed_in["expiresAt"].as_str().unwrap().parse().unwrap();
+        // Stores speak of whole seconds.
+        let (slack, lifetime) = (SignedDuration::from_secs(2), SignedDuration::from_hours(at_most));
+        assert!(expires >= before + lifetime - slack, "{store_says}: {expires}");
+        assert!(expires <= after + lifetime + slack, "{store_says}: {expires}");
+    }
 }
 
 #[tokio::test]
