@@ -231,7 +231,7 @@ problem_codes! {
     CredentialQuarantined "credential_quarantined" 503 Gateway false
         "The gateway's credential is out of use"
         "Citrix refused the customer's API client or the store's service account, or its configuration is wrong, so the gateway does not use it until it changes."
-        "The gateway's operators must correct the credential in the configuration.";
+        "The gateway's operators must correct the credential in the configuration; where it is right and was mended elsewhere, they release it with `release-credential` of the admin API.";
     SiteHibernated "site_hibernated" 503 Upstream false
         "The site is hibernated"
         "Citrix has frozen the site because it was idle. The gateway never wakes a site by itself."

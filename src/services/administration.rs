@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     auth::Denied,
-    config::{ClientSecret, Customer},
-    domain::{Action, CallContext, CustomerName},
+    config::{ClientSecret, Customer, Store, StoreAuth},
+    domain::{Action, CallContext, CustomerName, StoreName},
     upstream::{BreakerStatus, CooldownStatus, SlotStatus, TokenStatus},
 };
 
@@ -24,6 +24,15 @@ pub struct CredentialDetail {
     pub account: Account,
     /// The state of its credential.
     pub status: Option<TokenStatus>,
+}
+
+/// A store and the state of its service account.
+#[derive(Clone, Debug)]
+pub struct StoreCredentialDetail {
+    /// The store.
+    pub store: StoreName,
+    /// The state of the account's sign-in.
+    pub status: TokenStatus,
 }
 
 /// What came of trying a credential.
@@ -75,13 +84,23 @@ impl Administration {
     pub fn credentials(&self, ctx: &CallContext) -> Result<Vec<CredentialDetail>, Error> {
         let policy = &self.core.policy;
         if !policy.grants_anywhere(&ctx.principal, Action::Admin) {
-            let on = "any customer".to_owned();
+            let on = "any customer or store".to_owned();
             return Err(Denied::forbidden(&ctx.principal, Action::Admin, on).into());
         }
         let may = |account: &&Account| {
             policy.authorize_whole(&ctx.principal, Action::Admin, account.key()).is_ok()
         };
         Ok(self.core.directory.accounts().filter(may).map(|account| self.detail(account)).collect())
+    }
+
+    /// The service accounts of the stores that the caller may administer, in the order of names.
+    pub fn store_credentials(&self, ctx: &CallContext) -> Vec<StoreCredentialDetail> {
+        let may = |store: &&Arc<Store>| {
+            let store = store.name.as_str();
+            self.core.policy.authorize_store(&ctx.principal, Action::Admin, store).is_ok()
+        };
+        let with_account = self.core.stores.values().filter(|store| has_account(store));
+        with_account.filter(may).map(|store| self.store_detail(store)).collect()
     }
 
     /// What keeps calls away from Citrix, for every customer and region.
@@ -113,6 +132,33 @@ impl Administration {
         Ok(self.detail(&Account::Usable(Arc::clone(customer))))
     }
 
+    /// Lifts the quarantine, or another pause, of a store's service account.
+    ///
+    /// # Errors
+    /// When the store is not there, has no service account, or the caller may not administer it.
+    pub fn release_store(
+        &self,
+        ctx: &CallContext,
+        store: &str,
+    ) -> Result<StoreCredentialDetail, Error> {
+        self.core.policy.authorize_store(&ctx.principal, Action::Admin, store)?;
+        let store = self.core.stores.get(store).ok_or(Error::NotFound)?;
+        if !has_account(store) {
+            let detail = format!(
+                "store {} has no account of the gateway's: each app signs its own users in",
+                store.name
+            );
+            return Err(Error::Invalid { pointer: "/store".to_owned(), detail });
+        }
+        self.core.upstream.storefront.release(store);
+        tracing::info!(
+            store = store.name.as_str(),
+            cwsgate.app = ctx.principal.app.as_str(),
+            "an operator released the service account"
+        );
+        Ok(self.store_detail(store))
+    }
+
     /// Tries every secret of a customer at the token service, in whatever state the credential is,
     /// and asks Citrix who it belongs to. What works is released from quarantine.
     ///
@@ -136,6 +182,15 @@ impl Administration {
         let status = customer.map(|customer| self.core.upstream.token_status(customer));
         CredentialDetail { account: account.clone(), status }
     }
+
+    fn store_detail(&self, store: &Arc<Store>) -> StoreCredentialDetail {
+        let status = self.core.upstream.storefront.account_status(store);
+        StoreCredentialDetail { store: store.name.clone(), status }
+    }
+}
+
+fn has_account(store: &Store) -> bool {
+    !matches!(store.auth, StoreAuth::Caller)
 }
 
 fn secret_steps(customer: &Customer, found: Vec<Result<(), String>>) -> Vec<Step> {

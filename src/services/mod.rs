@@ -31,7 +31,9 @@ mod stores;
 use std::sync::Arc;
 
 pub use accounts::{Accounts, CustomerDetail, RegionDetail, Whoami};
-pub use administration::{Administration, CredentialCheck, CredentialDetail, Guards};
+pub use administration::{
+    Administration, CredentialCheck, CredentialDetail, Guards, StoreCredentialDetail,
+};
 pub use attention::{AttentionFilter, Attentions};
 pub use audit_trail::{AuditQuery, AuditTrail};
 pub use bulk::{Aim, Bulk, Deed, Evidence, Gate, Reach, Sent, Subject, Survey, Taken, Within};

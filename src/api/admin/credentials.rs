@@ -1,4 +1,4 @@
-//! What is about one customer's credential.
+//! What is about one credential: of a customer, or of a store.
 
 use axum::{
     Json,
@@ -16,20 +16,26 @@ use crate::{
         list::json_utf8,
         problem::Problem,
     },
-    services::{CredentialCheck, CredentialDetail, TokenState},
+    services::{CredentialCheck, CredentialDetail, StoreCredentialDetail, TokenState, TokenStatus},
 };
 
-/// What is known of a customer's token. The token is shown to nobody.
+/// What is known of the token of a customer or a store. The token is shown to nobody.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TokenView {
-    customer: String,
-    customer_id: String,
-    region: Option<String>,
+    #[serde(flatten)]
+    owner: OwnerView,
     state: &'static str,
     expires: Option<Timestamp>,
     quarantined_since: Option<Timestamp>,
     last_error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum OwnerView {
+    Customer { customer: String, customer_id: String, region: Option<String> },
+    Store { store: String },
 }
 
 /// What came of trying a credential.
@@ -49,14 +55,16 @@ struct StepView {
     fix: Option<String>,
 }
 
-/// The states of the tokens of every customer that the caller may administer.
+/// The states of the tokens of every customer and store that the caller may administer.
 pub(super) async fn list(
     Caller(ctx): Caller,
     State(AdminState { api, .. }): State<AdminState>,
     Query(()): Query<()>,
 ) -> Result<Response, Problem> {
-    let found = api.services.administration.credentials(&ctx)?;
-    let items: Vec<_> = found.into_iter().map(TokenView::from).collect();
+    let administration = &api.services.administration;
+    let customers = administration.credentials(&ctx)?.into_iter().map(TokenView::from);
+    let stores = administration.store_credentials(&ctx).into_iter().map(TokenView::from);
+    let items: Vec<_> = customers.chain(stores).collect();
     Ok(json_utf8(Json(json!({ "items": items })).into_response()))
 }
 
@@ -71,6 +79,17 @@ pub(super) async fn release(
     Ok(json_utf8(Json(TokenView::from(released)).into_response()))
 }
 
+/// Lifts the quarantine of a store's service account, so that the next call signs in.
+pub(super) async fn release_store(
+    Caller(ctx): Caller,
+    State(AdminState { api, .. }): State<AdminState>,
+    Path(store): Path<String>,
+    Query(()): Query<()>,
+) -> Result<Response, Problem> {
+    let released = api.services.administration.release_store(&ctx, &store)?;
+    Ok(json_utf8(Json(TokenView::from(released)).into_response()))
+}
+
 /// Asks Citrix for a token with each secret of a customer, and who that is.
 pub(super) async fn test(
     Caller(ctx): Caller,
@@ -82,19 +101,33 @@ pub(super) async fn test(
     Ok(json_utf8(Json(CheckView::from(check)).into_response()))
 }
 
-impl From<CredentialDetail> for TokenView {
-    fn from(detail: CredentialDetail) -> Self {
-        let CredentialDetail { account, status } = detail;
+impl TokenView {
+    fn new(owner: OwnerView, status: Option<TokenStatus>) -> Self {
         let state = status.as_ref().map(|status| status.state).map(TokenState::as_str);
         Self {
-            customer: account.name().to_string(),
-            customer_id: account.id().to_owned(),
-            region: account.region().map(ToString::to_string),
+            owner,
             state: state.unwrap_or("misconfigured"),
             expires: status.as_ref().and_then(|status| status.expires),
             quarantined_since: status.as_ref().and_then(|status| status.quarantined_since),
             last_error: status.and_then(|status| status.last_error_reason),
         }
+    }
+}
+
+impl From<CredentialDetail> for TokenView {
+    fn from(CredentialDetail { account, status }: CredentialDetail) -> Self {
+        let owner = OwnerView::Customer {
+            customer: account.name().to_string(),
+            customer_id: account.id().to_owned(),
+            region: account.region().map(ToString::to_string),
+        };
+        Self::new(owner, status)
+    }
+}
+
+impl From<StoreCredentialDetail> for TokenView {
+    fn from(StoreCredentialDetail { store, status }: StoreCredentialDetail) -> Self {
+        Self::new(OwnerView::Store { store: store.to_string() }, Some(status))
     }
 }
 

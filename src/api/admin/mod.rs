@@ -1,7 +1,7 @@
 //! The admin listener: probes for whoever runs the gateway, its numbers, and the admin API.
 //!
-//! `/admin/v1` needs a caller with the action `admin`: on one customer for what is about that
-//! customer, on all of them for what is about the process. It is not part of the OpenAPI document,
+//! `/admin/v1` needs a caller with the action `admin`: on one customer or store for what is about
+//! that one, on all customers for what is about the process. It is not part of the OpenAPI document,
 //! which describes the public listener; `docs/administration.md` describes it.
 
 mod control;
@@ -41,6 +41,7 @@ pub fn admin(state: ApiState, lifecycle: Lifecycle, control: Control) -> Router 
         .route("/tokens", get(credentials::list))
         .route("/customers/{customer}/actions/release-credential", post(credentials::release))
         .route("/customers/{customer}/actions/test-credential", post(credentials::test))
+        .route("/stores/{store}/actions/release-credential", post(credentials::release_store))
         .route("/keys", get(keys::list))
         .route("/breakers", get(guards::show))
         .route("/reload", get(process::show_reload))

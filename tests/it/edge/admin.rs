@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use super::serving::{Serving, until};
 use crate::support::{Gateway, Reply};
 
-const ROUTES: [(Method, &str); 8] = [
+const ROUTES: [(Method, &str); 9] = [
     (Method::GET, "/tokens"),
     (Method::GET, "/keys"),
     (Method::POST, "/customers/acme/actions/release-credential"),
     (Method::POST, "/customers/acme/actions/test-credential"),
+    (Method::POST, "/stores/hq/actions/release-credential"),
     (Method::GET, "/breakers"),
     (Method::GET, "/reload"),
     (Method::POST, "/actions/reload"),
@@ -55,8 +56,13 @@ async fn every_route_needs_a_caller_with_the_action_admin() {
         // On the public listener it is not there, whoever asks.
         let public = gateway.request(method.clone(), &format!("/admin/v1{path}"));
         gateway.send(public).await.problem(404, "not_found");
-        // One customer's administrator decides nothing about the process.
+        // One customer's administrator decides nothing about the process, and sees no store.
         let reply = ask(Some(one.expose())).await;
+        if path.starts_with("/stores") {
+            reply.problem(404, "not_found");
+            ask(Some(sites.expose())).await.problem(404, "not_found");
+            continue;
+        }
         let about_process = !path.contains("customers") && path != "/tokens";
         assert_eq!(reply.status == StatusCode::FORBIDDEN, about_process, "{path}: {}", reply.text);
         if about_process || path != "/tokens" {
@@ -164,6 +170,48 @@ async fn a_quarantine_is_lifted_by_hand() {
     let released = ask(&gateway, key, Method::POST, release).await.ok(200);
     assert_ne!(released["state"], "quarantined");
     gateway.get(path).await.ok(200);
+}
+
+#[tokio::test]
+async fn the_account_of_a_store_is_seen_in_quarantine_and_released_by_hand() {
+    let operator = r#"{ actions = ["admin"], stores = ["kiosk", "portal"] }"#;
+    let (builder, operator) = Gateway::builder().app("operator", operator);
+    let gateway = builder.start().await;
+    let key = Some(operator.expose());
+    let of_kiosk = async || {
+        let list = ask(&gateway, key, Method::GET, "/tokens").await;
+        // One administers what one's grants name; users of `portal` sign in themselves.
+        assert_eq!(list.of_items("store"), ["kiosk"]);
+        let item = list.json()["items"][0].clone();
+        assert!(item["customer"].is_null(), "{item}");
+        item
+    };
+    assert_eq!(of_kiosk().await["state"], "empty");
+    let resources = "/v1/stores/kiosk/resources";
+    let lock = |locked: bool| {
+        let path = "/_sim/stores/kiosk/users/DEMOLAB%5Ckiosk";
+        gateway.sim("PATCH", path, json!({ "locked": locked }))
+    };
+    lock(true).await;
+    let problem = gateway.get(resources).await.problem(503, "credential_quarantined");
+    assert!(problem["fix"].as_str().unwrap().contains("release-credential"), "{problem}");
+    let shown = of_kiosk().await;
+    assert_eq!(shown["state"], "quarantined", "{shown}");
+    assert!(shown["quarantinedSince"].is_string() && shown["lastError"].is_string(), "{shown}");
+
+    // Whoever unlocks the account says so, since the gateway does not try by itself.
+    lock(false).await;
+    gateway.get(resources).await.problem(503, "credential_quarantined");
+    let release = "/stores/kiosk/actions/release-credential";
+    let released = ask(&gateway, key, Method::POST, release).await.ok(200);
+    assert_eq!((&released["store"], &released["state"]), (&json!("kiosk"), &json!("empty")));
+    gateway.get(resources).await.ok(200);
+    assert_eq!(of_kiosk().await["state"], "fresh");
+
+    let without = "/stores/portal/actions/release-credential";
+    ask(&gateway, key, Method::POST, without).await.problem(400, "invalid_request");
+    let foreign = "/stores/hq/actions/release-credential";
+    ask(&gateway, key, Method::POST, foreign).await.problem(404, "not_found");
 }
 
 #[tokio::test]
