@@ -24,6 +24,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Result<Bytes, BodyLost>,
+    /// For how long the service is left alone because of it, where a guard says so.
+    pub(super) cooldown: Option<Duration>,
 }
 
 /// Why a body could not be read to its end.
@@ -67,7 +69,7 @@ pub(super) async fn exchange(
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let body = read_body(&mut response, &headers, bounds).await;
-    Ok(Answer { status, headers, body })
+    Ok(Answer { status, headers, body, cooldown: None })
 }
 
 /// What an exchange says of the service.

@@ -186,8 +186,9 @@ async fn who_signed_out_stays_so_when_the_configuration_is_read_again() {
         Reply::read(request.bearer_auth(gateway.key.expose()).send().await.unwrap()).await
     };
     let url = |path: &str| format!("{}{path}", gateway.url);
-    let credential = json!({ "username": MIRA.0, "password": MIRA.1 });
-    let signed_in = ask(gateway.client.post(url(SIGN_INS)).json(&credential)).await.ok(201);
+    let credential = json!({ "username": MIRA.0, "password": MIRA.1 }).to_string();
+    let post = gateway.client.post(url(SIGN_INS)).header("content-type", "application/json");
+    let signed_in = ask(post.body(credential)).await.ok(201);
     let handle = signed_in["storeSession"].as_str().unwrap();
     let list = async || ask(with(gateway.client.get(url(RESOURCES)), handle)).await;
     list().await.ok(200);
@@ -260,6 +261,28 @@ async fn a_password_is_tried_once() {
     }
     // Nobody is shut out by somebody else's mistake.
     sign_in(&gateway, MIRA).await.ok(201);
+}
+
+#[tokio::test]
+async fn a_store_that_wants_to_be_left_alone_is_asked_for_no_sign_in() {
+    let gateway = Gateway::demo().await;
+    let limit = json!({ "match": { "service": "storeauth" }, "rateLimit": "none", "times": 1 });
+    gateway.fault(limit);
+
+    let refused = sign_in(&gateway, MIRA).await;
+    refused.problem(503, "upstream_rate_limited");
+    assert_eq!(refused.header("retry-after"), "30");
+    let before = gateway.total_asked().await;
+
+    // Who comes next is told how much of that is left.
+    let next = sign_in(&gateway, JONAS).await;
+    next.problem(503, "upstream_rate_limited");
+    let left: u64 = next.header("retry-after").parse().unwrap();
+    assert!((20..=30).contains(&left), "{left}");
+    assert_eq!(gateway.total_asked().await, before);
+    assert_eq!(password_checks(&gateway).await, 0);
+    // Other stores are not concerned.
+    gateway.get("/v1/stores/kiosk/resources").await.ok(200);
 }
 
 #[tokio::test]

@@ -146,7 +146,8 @@ impl Failure {
 
     /// A status that is no success and has no meaning of its own where it came.
     pub(super) fn status(answer: &Answer, clock: &dyn Clock) -> Self {
-        let retry_after = fault::said(&answer.headers, b"", clock.now()).retry_after;
+        let said = || fault::said(&answer.headers, b"", clock.now()).retry_after;
+        let retry_after = answer.cooldown.or_else(said);
         let kind = match answer.status.as_u16() {
             403 => ErrorKind::Forbidden,
             406 => ErrorKind::Malformed,

@@ -56,6 +56,26 @@ impl Store {
         request: Request,
         max_body_bytes: usize,
     ) -> Result<Result<Answer, NoAnswer>, Failure> {
+        self.guarded(ctx, request, max_body_bytes, Some(&self.retry)).await
+    }
+
+    /// The same for what is never sent again, whatever came of it: a password.
+    pub(super) async fn send_once(
+        &self,
+        ctx: &CallContext,
+        request: Request,
+        max_body_bytes: usize,
+    ) -> Result<Result<Answer, NoAnswer>, Failure> {
+        self.guarded(ctx, request, max_body_bytes, None).await
+    }
+
+    async fn guarded(
+        &self,
+        ctx: &CallContext,
+        request: Request,
+        max_body_bytes: usize,
+        retry: Option<&Retry>,
+    ) -> Result<Result<Answer, NoAnswer>, Failure> {
         let owner = Owner::store(&self.config.name, self.config.customer.as_ref());
         let (guard, reads) = (&self.guard, request.reads());
         let mut attempt = 1;
@@ -67,12 +87,15 @@ impl Store {
                 permit.first_attempt();
             }
             ctx.note_upstream_call();
-            let sent = self.http.send(request.clone(), ctx.deadline, max_body_bytes).await;
+            let mut sent = self.http.send(request.clone(), ctx.deadline, max_body_bytes).await;
             let said = |answer: &Answer| fault::said(&answer.headers, b"", self.http.clock.now());
             let hint = sent.as_ref().ok().and_then(|answer| said(answer).retry_after);
             let outcome = outcome(&sent).with_hint(hint);
             let ended = permit.end(outcome);
-            match self.retry.pause(attempt, outcome, reads) {
+            if let Ok(answer) = &mut sent {
+                answer.cooldown = ended.cooldown;
+            }
+            match retry.and_then(|retry| retry.pause(attempt, outcome, reads)) {
                 Some(pause) if pause < ctx.remaining() && ended.may_retry(guard) => {
                     sleep(pause).await;
                 }
@@ -84,14 +107,14 @@ impl Store {
 
     /// Where the store lists resources without subscribing anybody. Its endpoints document says
     /// so to everybody, and is asked again once an hour.
-    pub(super) async fn list_url(&self, deadline: Instant) -> Result<Url, Failure> {
+    pub(super) async fn list_url(&self, ctx: &CallContext) -> Result<Url, Failure> {
         let known = self.list.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((url, until)) = known
             && until > Instant::now()
         {
             return Ok(url);
         }
-        let url = self.find_list(deadline).await?;
+        let url = self.find_list(ctx).await?;
         let until = Instant::now() + REMEMBER;
         *self.list.lock().unwrap_or_else(PoisonError::into_inner) = Some((url.clone(), until));
         Ok(url)
@@ -102,10 +125,10 @@ impl Store {
         *self.list.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    async fn find_list(&self, deadline: Instant) -> Result<Url, Failure> {
+    async fn find_list(&self, ctx: &CallContext) -> Result<Url, Failure> {
         let endpoints = self.below("endpoints/v1");
         let request = Request::get(endpoints.clone(), resources::ENDPOINTS_ACCEPT);
-        let sent = self.http.send(request, deadline, resources::ENDPOINTS_MAX_BYTES).await;
+        let sent = self.send(ctx, request, resources::ENDPOINTS_MAX_BYTES).await?;
         let answer = sent.map_err(|error| Failure::no_answer(&error))?;
         // Some stores do not publish the document; the documented place is where they all have it.
         if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED) {

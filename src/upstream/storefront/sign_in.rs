@@ -16,9 +16,13 @@ use super::{
     forms::Form,
     http::{Failure, Http, Request},
     origin,
+    place::Store,
     token::{Choice, Issued, MAX_BYTES, Reply, TokenRequest},
 };
-use crate::upstream::{ErrorKind, exchange::Answer};
+use crate::{
+    domain::CallContext,
+    upstream::{ErrorKind, exchange::Answer},
+};
 
 /// A way to sign in with a user name and a password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,6 +35,8 @@ pub(super) enum Method {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SignIn<'a> {
     pub(super) http: &'a Http,
+    /// Whose guard lets each request through; `None` for one that serves many callers.
+    pub(super) guarded: Option<(&'a Store, &'a CallContext)>,
     /// Only its own host is followed.
     pub(super) store: &'a Url,
     /// `None` takes what the server offers, the shorter way first.
@@ -194,7 +200,10 @@ impl SignIn<'_> {
     }
 
     async fn send(&self, request: Request) -> Result<Answer, Failure> {
-        let sent = self.http.send(request, self.deadline, MAX_BYTES).await;
+        let sent = match self.guarded {
+            Some((store, ctx)) => store.send_once(ctx, request, MAX_BYTES).await?,
+            None => self.http.send(request, self.deadline, MAX_BYTES).await,
+        };
         sent.map_err(|error| Failure::no_answer(&error))
     }
 

@@ -244,12 +244,10 @@ impl Visit {
         username: &str,
         password: &SecretString,
     ) -> Result<Session, Failure> {
-        let http = &self.store.http;
         let malformed = |reason: &str| Failure::new(ErrorKind::Malformed, reason);
         let url = self.list_url(ctx).await?;
-        ctx.note_upstream_call();
         let request = Request::get(url.clone(), resources::ACCEPT);
-        let sent = http.send(request, ctx.deadline, resources::MAX_BYTES).await;
+        let sent = self.store.send(ctx, request, resources::MAX_BYTES).await?;
         let answer = sent.map_err(|lost| Failure::no_answer(&lost))?;
         if answer.headers.contains_key(SIMULATED) {
             ctx.note_simulated();
@@ -276,7 +274,7 @@ impl Visit {
                 sign_in::TOKEN_REQUEST,
                 request.clone(),
             );
-            let answer = match http.send(post, ctx.deadline, MAX_BYTES).await {
+            let answer = match self.store.send_once(ctx, post, MAX_BYTES).await? {
                 Ok(answer) => answer,
                 Err(lost) => {
                     failure = Failure::no_answer(&lost);
@@ -288,9 +286,15 @@ impl Visit {
             }
             let challenge = Challenge::of(&answer.headers)
                 .ok_or_else(|| malformed("the token service refuses without a challenge"))?;
-            let deadline = ctx.deadline;
-            let store = &self.store.config.url;
-            let sign_in = SignIn { http, store, method: None, username, password, deadline };
+            let sign_in = SignIn {
+                http: &self.store.http,
+                guarded: Some((&self.store, ctx)),
+                store: &self.store.config.url,
+                method: None,
+                username,
+                password,
+                deadline: ctx.deadline,
+            };
             let issued = sign_in.run(&challenge, &service).await?;
             return Ok(Session::new(issued.token, issued.expires));
         }
@@ -302,7 +306,7 @@ impl Visit {
             let reason = "the deadline passed before the store was asked";
             return Err(Failure::new(ErrorKind::DeadlineExceeded, reason));
         }
-        self.store.list_url(ctx.deadline).await
+        self.store.list_url(ctx).await
     }
 
     fn wallet(&self, origin: &Origin) -> Result<&Arc<Wallet>, Error> {

@@ -211,6 +211,7 @@ impl Wallet {
         self.holdings().sign_out();
         let sign_in = SignIn {
             http: &self.http,
+            guarded: None,
             store: &self.store,
             method: Some(*method),
             username: username.expose_secret(),

@@ -80,6 +80,20 @@ async fn other_refusals_mean_what_they_say() {
 }
 
 #[tokio::test]
+async fn a_store_that_wants_to_be_left_alone_says_for_how_long() {
+    let settings = "[upstream.cooldown]\nwithout_hint = \"40s\"";
+    let gateway = Gateway::builder().settings(settings).start().await;
+    let desktop = Desktop::of(&gateway, "hq", KIOSK).await;
+    desktop.answers(&gateway, json!({ "status": 429 })).await;
+
+    let limited = desktop.power_off(&gateway).await;
+
+    limited.problem(503, "upstream_rate_limited");
+    assert_eq!(limited.header("retry-after"), "40");
+    assert_eq!(desktop.posts(&gateway).await, (1, 0));
+}
+
+#[tokio::test]
 async fn a_store_that_is_down_is_unavailable_and_comes_back() {
     let gateway = Gateway::demo().await;
     let desktop = Desktop::of(&gateway, "hq", KIOSK).await;

@@ -1,5 +1,7 @@
 //! Each row of what can come of a power-off, and that it is sent once.
 
+use std::time::Duration;
+
 use super::{
     link,
     stub::{FakeStore, list, power_off_reply, xml},
@@ -65,7 +67,7 @@ async fn statuses_mean_what_they_say() {
         (405, ErrorKind::Failed),
         (406, ErrorKind::Malformed),
         (415, ErrorKind::Failed),
-        (429, ErrorKind::RateLimited { retry_after: None }),
+        (429, ErrorKind::RateLimited { retry_after: Some(Duration::from_secs(30)) }),
         (500, ErrorKind::OutcomeUnknown),
         (503, ErrorKind::OutcomeUnknown),
         (504, ErrorKind::OutcomeUnknown),
