@@ -1,7 +1,10 @@
 //! Puts the layers of a configuration on each other: what is built in, the file and what it
 //! includes, environment variables.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
 
 use super::{
     Severity,
@@ -20,6 +23,8 @@ pub(super) struct Layers {
     pub(super) unreadable: BTreeMap<String, Origin>,
     /// Names that a second file gave again, with their section and that second place.
     pub(super) repeated: Vec<(&'static str, String, Origin)>,
+    /// The included files, with their places in the order of reading.
+    included: HashMap<PathBuf, usize>,
 }
 
 /// The text of the manual, which holds every default.
@@ -31,15 +36,27 @@ impl Layers {
         let mut own = main_table(context, text);
         let include = own.remove("include");
         let (mut unreadable, mut repeated) = (BTreeMap::new(), Vec::new());
-        for path in includes::files(context, include.as_ref()) {
-            let Some(table) = includes::table(context, &path, &mut unreadable) else { continue };
+        let included = includes::files(context, include.as_ref());
+        for path in &included {
+            let Some(table) = includes::table(context, path, &mut unreadable) else { continue };
             includes::add(&mut own, table, &mut repeated);
         }
         let (mut table, _) = document::parse(DEFAULTS, None);
         forget_lines(&mut table);
         lay_over(&mut table, own);
         variables::apply(context, &mut table);
-        Self { table, unreadable, repeated }
+        let included = included.into_iter().enumerate().map(|(at, path)| (path, at)).collect();
+        Self { table, unreadable, repeated, included }
+    }
+
+    /// Where `origin` stands in the order of reading: the main file, what it includes, variables.
+    pub(super) fn turn(&self, origin: &Origin) -> (usize, Option<usize>) {
+        let place = |file: &Path| self.included.get(file).map(|at| at + 1);
+        let file = match &origin.variable {
+            Some(_) => usize::MAX,
+            None => origin.file.as_deref().and_then(place).unwrap_or_default(),
+        };
+        (file, origin.line)
     }
 
     /// Reports the places where the name of `field`, in `section`, stands again.
@@ -47,7 +64,10 @@ impl Layers {
         let again =
             |(other, name, _): &&(&str, String, Origin)| *other == section && name == field.last;
         for (_, _, place) in self.repeated.iter().filter(again) {
-            let problem = "the same name stands in another file too";
+            let problem = match &field.origin.file {
+                Some(first) => format!("the same name stands in {} already", first.display()),
+                None => "the same name stands in another file already".to_owned(),
+            };
             field.context.report(field.severity, place, &field.path, problem, "keep one of them");
         }
     }

@@ -56,8 +56,8 @@ impl Store {
         let (mut found, mut names) = (BTreeMap::new(), BTreeSet::new());
         for mut field in stores.named() {
             field.severity = Severity::Customer;
-            let mark = field.context.mark();
             layers.report_repeated("stores", &field);
+            let mark = field.context.mark();
             names.insert(field.last.to_owned());
             if let Some(store) = Self::read(&field, customers)
                 && field.context.since(mark).is_empty()

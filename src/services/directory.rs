@@ -63,8 +63,13 @@ impl Directory {
             .into_iter()
             .map(|(name, customer)| (name, Account::Misconfigured(Arc::new(customer))));
         let accounts: BTreeMap<_, _> = broken.chain(usable).collect();
-        let by_id = accounts
-            .iter()
+        // Those that can be served come last and keep their ids: what is wrong with another
+        // customer may be that it has one of them.
+        let (usable, broken): (Vec<_>, Vec<_>) =
+            accounts.iter().partition(|(_, account)| account.usable().is_ok());
+        let by_id = broken
+            .into_iter()
+            .chain(usable)
             .map(|(name, account)| (account.id().to_owned(), name.clone()))
             .collect();
         Self { accounts, by_id, regions }
@@ -82,9 +87,12 @@ impl Directory {
 
     /// The customer of that name or Citrix id.
     pub fn find(&self, name_or_id: &str) -> Option<&Account> {
-        self.accounts
-            .get(name_or_id)
-            .or_else(|| self.accounts.get(self.by_id.get(name_or_id)?.as_str()))
+        let named = self.accounts.get(name_or_id);
+        if named.is_some_and(|account| account.usable().is_ok()) {
+            return named;
+        }
+        let with_id = || self.accounts.get(self.by_id.get(name_or_id)?.as_str());
+        with_id().or(named)
     }
 
     /// The customers that a list is about and that the caller may see, in order.

@@ -1,7 +1,4 @@
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use jiff::Timestamp;
 
@@ -45,7 +42,11 @@ impl Customers {
                 drafts.extend(Draft::unreadable(context, name, place));
             }
         }
-        report_collisions(context, &mut drafts);
+        // What is broken anyway comes last, so that it takes nothing from the others.
+        drafts.sort_by_cached_key(|draft| {
+            (!draft.findings.is_empty(), layers.turn(&draft.section))
+        });
+        refuse_collisions(context, &mut drafts);
         let mut customers = Self::default();
         for draft in drafts {
             draft.file_into(&mut customers);
@@ -75,6 +76,8 @@ struct Draft {
     labels: Vec<Label>,
     client_id: Option<String>,
     client_secrets: Vec<ClientSecret>,
+    /// Where its section begins.
+    section: Origin,
     /// Where its id, or else its name, is written.
     place: Origin,
     findings: Vec<Finding>,
@@ -88,9 +91,10 @@ impl Draft {
         regions: &BTreeMap<RegionName, Region>,
     ) -> Option<Self> {
         let context = field.context;
+        // What stands a second time is left out, and costs the first nothing.
+        layers.report_repeated("customers", field);
         let mark = context.mark();
         let name = field.name::<CustomerName>()?;
-        layers.report_repeated("customers", field);
         let own = field.table("a table with `region`, `client_id` and others");
         let merged = with_defaults(own.unwrap_or(&Table::new()), defaults);
         let section = Section::open(
@@ -113,6 +117,7 @@ impl Draft {
             labels: labels(&section.field("labels")),
             client_id: None,
             client_secrets: Vec::new(),
+            section: field.origin.clone(),
             place: id.origin.clone(),
             findings: Vec::new(),
             name,
@@ -143,6 +148,7 @@ impl Draft {
             labels: Vec::new(),
             client_id: None,
             client_secrets: Vec::new(),
+            section: place.clone(),
             place: place.clone(),
             findings: context.since(mark),
         })
@@ -178,28 +184,25 @@ impl Draft {
     }
 }
 
-/// Paths take names and ids alike, so that none may stand for two customers.
-fn report_collisions(context: &Context<'_>, drafts: &mut [Draft]) {
-    let mut owners: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    for (index, draft) in drafts.iter().enumerate() {
+/// Paths take names and ids alike, so that none may stand for two customers: the first of `drafts`
+/// keeps it, and who is refused takes none.
+fn refuse_collisions(context: &Context<'_>, drafts: &mut [Draft]) {
+    let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    for draft in drafts {
         let words = [Some(draft.name.as_str()), draft.id.as_ref().map(CustomerId::as_str)];
-        for word in words.into_iter().flatten() {
-            owners.entry(word.to_ascii_lowercase()).or_default().insert(index);
-        }
-    }
-    for owners in owners.into_values().filter(|owners| owners.len() > 1) {
-        for index in &owners {
-            let others: Vec<&str> =
-                owners.iter().filter(|i| *i != index).map(|i| drafts[*i].name.as_str()).collect();
-            let problem =
-                format!("it has the id or name of another customer: {}", others.join(", "));
-            let mark = context.mark();
-            let key = format!("customers.{}.id", drafts[*index].name);
-            let fix = "give each customer its own name and id";
-            context.report(Severity::Customer, &drafts[*index].place, &key, problem, fix);
-            let found = context.since(mark);
-            drafts[*index].findings.extend(found);
-        }
+        let words: Vec<_> = words.into_iter().flatten().map(str::to_ascii_lowercase).collect();
+        let Some(owner) = words.iter().find_map(|word| owners.get(word)) else {
+            owners.extend(words.into_iter().map(|word| (word, draft.name.to_string())));
+            continue;
+        };
+        let mark = context.mark();
+        let problem = format!("it has the id or name of another customer: {owner}");
+        let key = format!("customers.{}.id", draft.name);
+        let fix = "give each customer its own name and id";
+        context.report(Severity::Customer, &draft.place, &key, problem, fix);
+        draft.findings.extend(context.since(mark));
+        // The id is that of the other one.
+        draft.id = None;
     }
 }
 

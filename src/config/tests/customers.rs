@@ -114,11 +114,46 @@ fn no_two_customers_share_an_id_or_a_name() {
     );
     let config = loaded.config.as_ref().unwrap();
 
-    assert_eq!(config.customers.keys().map(CustomerName::as_str).collect::<Vec<_>>(), ["e"]);
-    for name in ["a", "b", "c", "d"] {
-        assert_eq!(config.misconfigured[name].findings.len(), 1, "{name}");
+    let served = config.customers.keys().map(CustomerName::as_str).collect::<Vec<_>>();
+    assert_eq!(served, ["a", "c", "e"]);
+    for (name, other, line) in [("b", "a", 7), ("d", "c", 17)] {
+        let refused = &config.misconfigured[name];
+        assert_eq!((refused.findings.len(), refused.id.as_str()), (1, name));
+        let finding = about(&loaded, &format!("customers.{name}.id"));
+        assert!(finding.problem.ends_with(&format!("another customer: {other}")), "{finding}");
+        assert_eq!(finding.line, Some(line));
     }
-    assert_eq!(about(&loaded, "customers.a.id").line, Some(2));
+}
+
+#[test]
+fn who_is_read_first_keeps_a_name_or_id_and_a_broken_customer_takes_none() {
+    let folder = Folder::with(&[
+        ("secret", "s3cr3t-of-a-customer"),
+        (
+            "main.toml",
+            &format!(
+                "include = [\"b/*.toml\", \"a/*.toml\"]\n[customers.zeta]\nid = \"k1\"\n{GOOD}{APP}"
+            ),
+        ),
+        // Of the id of `zeta`: refused, so that its own name is free for another's id.
+        ("a/copy.toml", &format!("[customers.alpha]\nid = \"K1\"\n{GOOD}")),
+        ("a/next.toml", &format!("[customers.next]\nid = \"alpha\"\n{GOOD}")),
+        // Read before `mira`, which has the same id, and broken by itself.
+        ("b/broken.toml", &format!("[customers.early]\nid = \"k2\"\ncolour = 1\n{GOOD}")),
+        ("b/mira.toml", &format!("[customers.mira]\nid = \"k2\"\n{GOOD}")),
+        // The order of `include` counts, then that of the names of files.
+        ("a/last.toml", &format!("[customers.abel]\nid = \"k3\"\n{GOOD}")),
+        ("b/z.toml", &format!("[customers.zoe]\nid = \"k3\"\n{GOOD}")),
+    ]);
+    for name in ["a/secret", "b/secret"] {
+        folder.write(name, "s3cr3t-of-a-customer");
+    }
+    let config = folder.load(&empty()).config.unwrap();
+
+    let served = config.customers.keys().map(CustomerName::as_str).collect::<Vec<_>>();
+    assert_eq!(served, ["mira", "next", "zeta", "zoe"]);
+    let refused = config.misconfigured.keys().map(CustomerName::as_str).collect::<Vec<_>>();
+    assert_eq!(refused, ["abel", "alpha", "early"]);
 }
 
 #[test]

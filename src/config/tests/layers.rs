@@ -140,7 +140,7 @@ fn an_unreadable_file_with_apps_stops_the_start() {
 }
 
 #[test]
-fn a_customer_in_two_files_is_misconfigured() {
+fn a_customer_in_two_files_is_the_first_and_the_second_is_told() {
     let folder = with_includes(&[
         ("customers.d/a.toml", &format!("[customers.twice]\n{GOOD}")),
         ("customers.d/b.toml", &format!("\n[customers.twice]\n{GOOD}")),
@@ -148,11 +148,13 @@ fn a_customer_in_two_files_is_misconfigured() {
     let loaded = folder.load(&empty());
     let finding = about(&loaded, "customers.twice");
 
+    assert_eq!(finding.severity, Severity::Customer);
+    assert!(finding.problem.contains("a.toml"), "{finding}");
     assert!(finding.file.as_ref().unwrap().ends_with("b.toml"));
     assert_eq!(finding.line, Some(2));
     let config = loaded.config.unwrap();
-    assert!(config.misconfigured.contains_key("twice"));
-    assert_eq!(config.customers.len(), 1);
+    assert!(config.customers.contains_key("twice"));
+    assert!(config.misconfigured.is_empty());
 }
 
 #[test]
