@@ -9,9 +9,9 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     Admin, App, Audit, Cache, Config, Database, Environment, Finding, Issuer, Log, Operations,
-    Region, ResilienceSettings, Server, Severity, Store, UpstreamSettings, apps::Known,
-    context::Context, customers::Customers, document::Origin, file::read_text, layers::Layers,
-    reader::Section,
+    ResilienceSettings, Server, Severity, Store, UpstreamSettings, apps::Known, context::Context,
+    customers::Customers, document::Origin, file::read_text, layers::Layers, reader::Section,
+    regions::Regions,
 };
 
 /// What came of reading a configuration.
@@ -125,7 +125,7 @@ impl Config {
             UpstreamSettings::read(&section, &token, resilience)
         });
 
-        let regions = Region::read_all(&root.field("regions"), layers);
+        let regions = Regions::read_all(&root.field("regions"), layers);
         let customers = Customers::read_all(&root, layers, &regions);
         let (stores, store_names) = Store::read_all(&root.field("stores"), layers, &customers);
         let issuers = Issuer::read_all(&root.field("issuers"), layers);
@@ -144,7 +144,7 @@ impl Config {
             audit: audit?,
             cache: cache?,
             upstream: upstream?,
-            regions,
+            regions: regions.good,
             customers: customers.good,
             misconfigured: customers.misconfigured,
             stores,

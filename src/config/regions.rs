@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
@@ -37,19 +37,30 @@ pub enum TokenForm {
     Trust,
 }
 
-impl Region {
+/// Regions that can be used, and the names of all.
+#[derive(Default)]
+pub(super) struct Regions {
+    pub(super) good: BTreeMap<RegionName, Region>,
+    /// Those with a mistake of their own too, which stops the start by itself.
+    pub(super) names: BTreeSet<String>,
+}
+
+impl Regions {
     /// Reads every region below `regions`.
-    pub(super) fn read_all(regions: &Field<'_>, layers: &Layers) -> BTreeMap<RegionName, Self> {
-        let mut found = BTreeMap::new();
+    pub(super) fn read_all(regions: &Field<'_>, layers: &Layers) -> Self {
+        let mut found = Self::default();
         for field in regions.named() {
             layers.report_repeated("regions", &field);
-            if let Some(region) = Self::read(&field) {
-                found.insert(region.name.clone(), region);
+            found.names.insert(field.last.to_owned());
+            if let Some(region) = Region::read(&field) {
+                found.good.insert(region.name.clone(), region);
             }
         }
         found
     }
+}
 
+impl Region {
     fn read(field: &Field<'_>) -> Option<Self> {
         let name = field.name::<RegionName>();
         let section = field.section("regions.*", "a table with `api` and other hosts")?;

@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use super::{ClientSecret, Customer, Misconfigured};
 use crate::{
     config::{
-        CustomerSelector, Finding, Region, Severity,
+        CustomerSelector, Finding, Severity,
         context::Context,
         document::{Origin, Table, Value},
         layers::Layers,
         reader::{Field, Section},
+        regions::Regions,
         schema, secrets,
     },
     domain::{CustomerId, CustomerName, Label, RegionName},
@@ -27,7 +28,7 @@ impl Customers {
     pub(in crate::config) fn read_all(
         root: &Section<'_>,
         layers: &Layers,
-        regions: &BTreeMap<RegionName, Region>,
+        regions: &Regions,
     ) -> Self {
         let defaults = defaults(&root.field("customer_defaults"), regions);
         let field = root.field("customers");
@@ -88,7 +89,7 @@ impl Draft {
         field: &Field<'_>,
         layers: &Layers,
         defaults: &Table,
-        regions: &BTreeMap<RegionName, Region>,
+        regions: &Regions,
     ) -> Option<Self> {
         let context = field.context;
         // What stands a second time is left out, and costs the first nothing.
@@ -208,7 +209,7 @@ fn refuse_collisions(context: &Context<'_>, drafts: &mut [Draft]) {
 
 /// Checks `customer_defaults` by itself, so that a mistake there is reported once and not for every
 /// customer.
-fn defaults(field: &Field<'_>, regions: &BTreeMap<RegionName, Region>) -> Table {
+fn defaults(field: &Field<'_>, regions: &Regions) -> Table {
     let context = field.context;
     let Some(own) = field.table("a table") else { return Table::new() };
     let mark = context.mark();
@@ -248,14 +249,14 @@ fn with_defaults(own: &Table, defaults: &Table) -> Table {
     merged
 }
 
-fn region(field: &Field<'_>, regions: &BTreeMap<RegionName, Region>) -> Option<RegionName> {
+fn region(field: &Field<'_>, regions: &Regions) -> Option<RegionName> {
     let word = field.filled_text()?;
-    let found = regions.keys().find(|name| name.as_str() == word);
-    if found.is_none() {
-        let names = regions.keys().map(RegionName::as_str);
+    // A region with a mistake is there all the same; the mistake is told where it is.
+    if !regions.names.contains(word) {
+        let names = regions.names.iter().map(String::as_str);
         field.wrong("there is no such region", schema::one_of_or_nearest(word, names));
     }
-    found.cloned()
+    regions.good.keys().find(|name| name.as_str() == word).cloned()
 }
 
 fn labels(field: &Field<'_>) -> Vec<Label> {

@@ -236,6 +236,24 @@ fn a_region_without_tls_beyond_this_machine_is_refused() {
 }
 
 #[test]
+fn a_mistake_in_a_region_is_not_told_of_its_customers() {
+    let loaded = load(
+        &format!(
+            "[regions.us]\ncore = \"http://core.example.test\"\n\
+             [customers.one]\n{GOOD}[customers.two]\n{GOOD}\
+             [customers.typo]\n{}",
+            GOOD.replace("\"us\"", "\"uss\"")
+        ),
+        &empty(),
+    );
+    let keys: Vec<_> = loaded.findings.iter().map(|found| found.key.as_str()).collect();
+    assert_eq!(keys, ["regions.us.core", "customers.typo.region"]);
+    let fix = &about(&loaded, "customers.typo.region").fix;
+    assert!(fix.starts_with("did you mean \"us\"?"), "{fix}");
+    assert!(loaded.config.is_none());
+}
+
+#[test]
 fn selectors_match_names_ids_and_labels() {
     let config =
         load(&format!("[customers.acme]\nid = \"k7\"\nlabels = [\"gold\"]\n{GOOD}"), &empty());
