@@ -23,6 +23,13 @@ pub struct App {
     pub limits: AppLimits,
 }
 
+impl App {
+    /// Whether no credential can stand for it.
+    pub(super) fn is_nobody(&self) -> bool {
+        self.keys.is_empty() && self.subject.is_none()
+    }
+}
+
 /// How much an app may do; what is absent is not limited.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct AppLimits {

@@ -18,6 +18,8 @@ pub(super) struct Context<'a> {
     pub(super) main: Option<Arc<Path>>,
     /// Folder to which relative paths belong that no file names.
     pub(super) base: PathBuf,
+    /// Whether a gateway serves already, and is only told what has changed.
+    pub(super) serving: Cell<bool>,
     /// Whether the document has syntax errors, so that what is missing may only be unreadable.
     pub(super) incomplete: Cell<bool>,
     findings: RefCell<Vec<Finding>>,
@@ -39,6 +41,7 @@ impl<'a> Context<'a> {
             now,
             main,
             base,
+            serving: Cell::new(false),
             incomplete: Cell::new(false),
             findings: RefCell::default(),
             garbled: RefCell::default(),
@@ -110,6 +113,11 @@ impl<'a> Context<'a> {
     /// Notes a folder in which a pattern was looked for.
     pub(super) fn lists(&self, folder: &Path) {
         self.listed.borrow_mut().insert(folder.to_path_buf());
+    }
+
+    /// Whether what is on record stops the start.
+    pub(super) fn has_errors(&self) -> bool {
+        self.findings.borrow().iter().any(|found| found.severity == Severity::Error)
     }
 
     /// Everything on record, the problems in the order in which they are best read.

@@ -47,8 +47,28 @@ impl Loaded {
 impl Config {
     /// Reads the configuration file `path` and all that it names, and checks everything.
     pub fn load(path: &Path, environment: &Environment, options: LoadOptions) -> Loaded {
+        Self::load_file(path, environment, options, false)
+    }
+
+    /// The same for a gateway that serves already: taking the last key out shuts everybody out,
+    /// as it should, and is no reason to keep the key.
+    pub(super) fn load_again(
+        path: &Path,
+        environment: &Environment,
+        options: LoadOptions,
+    ) -> Loaded {
+        Self::load_file(path, environment, options, true)
+    }
+
+    fn load_file(
+        path: &Path,
+        environment: &Environment,
+        options: LoadOptions,
+        serving: bool,
+    ) -> Loaded {
         let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let context = Context::new(environment, options.now, Some(Arc::from(path)), base);
+        context.serving.set(serving);
         context.uses(path);
         match read_text(path) {
             Ok(text) => Self::read(context, &text, options),
@@ -134,6 +154,12 @@ impl Config {
         let apps = App::read_all(&apps_field, layers, &known);
         if apps_field.named().is_empty() {
             report_no_callers(context, options.allow_anonymous);
+        } else if apps.values().all(App::is_nobody)
+            && !(options.allow_anonymous || context.serving.get() || context.has_errors())
+        {
+            let problem = "nobody can be any of the apps: none has `keys` or `subject`";
+            let fix = "add keys = [\"…\"] to one, made by `cwsgate key new`";
+            context.report(Severity::Error, &Origin::default(), "apps", problem, fix);
         }
         Some(Self {
             server: server?,

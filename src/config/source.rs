@@ -19,6 +19,8 @@ pub struct Source {
     /// Folders with included files that were there when it was last read without error.
     folders: BTreeSet<PathBuf>,
     seen: Fingerprint,
+    /// Whether it could be used before, so that somebody does.
+    served: bool,
 }
 
 /// What the files of a configuration held at one moment.
@@ -38,6 +40,7 @@ impl Source {
             files: BTreeSet::from([path.to_path_buf()]),
             folders: BTreeSet::new(),
             seen: Fingerprint::default(),
+            served: false,
         }
     }
 
@@ -55,7 +58,8 @@ impl Source {
         let mut attempts = 0;
         loop {
             let before = Fingerprint::of(&self.files);
-            let loaded = Config::load(&self.path, &self.environment, options);
+            let load = if self.served { Config::load_again } else { Config::load };
+            let loaded = load(&self.path, &self.environment, options);
             let all_known = loaded.sources.is_subset(&self.files);
             self.files.clone_from(&loaded.sources);
             self.seen = before.only(&self.files);
@@ -84,6 +88,7 @@ impl Source {
             });
         }
         if loaded.config.is_some() {
+            self.served = true;
             self.folders.clone_from(&loaded.folders);
         }
         loaded

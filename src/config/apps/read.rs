@@ -54,8 +54,10 @@ impl App {
         let name = field.name::<AppName>();
         let section = field.section("apps.*", "a table with `keys` and `grants`")?;
         let (keys_field, subject_field) = (section.field("keys"), section.field("subject"));
-        if !keys_field.is_set() && !subject_field.is_set() && !field.context.incomplete.get() {
-            section.wrong(
+        // That is how a key is revoked, so that it must not stand in the way.
+        if is_empty(&keys_field) && !subject_field.is_set() && !field.context.incomplete.get() {
+            let at = if keys_field.is_set() { &keys_field } else { field };
+            at.warn(
                 "nobody can be this app: it has neither `keys` nor `subject`",
                 format!("add keys = [\"…\"], made by `cwsgate key new --app {}`", field.last),
             );
@@ -211,11 +213,17 @@ fn store(word: &str, field: &Field<'_>, known: &Known<'_>) -> Option<StoreSelect
     }
 }
 
+/// Whether no key is listed.
+fn is_empty(keys: &Field<'_>) -> bool {
+    match keys.node.map(|node| &node.value) {
+        None => true,
+        Some(Value::Array(keys)) => keys.is_empty(),
+        Some(_) => false,
+    }
+}
+
 fn keys(field: &Field<'_>, app: &str, owners: &mut BTreeMap<String, String>) -> Vec<KeyHash> {
     let Some(items) = field.items_or_words() else { return Vec::new() };
-    if items.is_empty() {
-        field.wrong("the list is empty", "add a key's hash, or remove it");
-    }
     let mut keys = Vec::new();
     for item in items {
         let Some(key) = key(&item) else { continue };

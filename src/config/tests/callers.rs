@@ -1,7 +1,8 @@
-use super::{about, empty, errors, load, options, variables};
+use super::{Folder, about, empty, errors, load, options, variables};
 use crate::{
     config::{
-        Algorithm, Config, CustomerSelector, LoadOptions, Loaded, Severity, SiteSelector, StoreAuth,
+        Algorithm, Config, CustomerSelector, LoadOptions, Loaded, Severity, SiteSelector, Source,
+        StoreAuth,
     },
     domain::Action,
 };
@@ -64,9 +65,7 @@ fn mistakes_in_apps_stop_the_start() {
     let key = hash("Web000000001");
     let read = "{ actions = [\"read\"], customers = [\"*\"] }";
     for (body, at, problem) in [
-        (format!("grants = [{read}]"), "apps.web", "nobody can be this app"),
         (format!("keys = [{key}]"), "apps.web.grants", "it is missing"),
-        (format!("keys = []\ngrants = [{read}]"), "apps.web.keys", "the list is empty"),
         (format!("keys = [\"x\"]\ngrants = [{read}]"), "apps.web.keys[0]", "this is not the hash"),
         (
             format!("keys = [\"cwsgate_Web000000001_abc\"]\ngrants = [{read}]"),
@@ -113,6 +112,32 @@ fn mistakes_in_apps_stop_the_start() {
         assert!(finding.problem.starts_with(problem), "{finding}");
         assert_eq!(finding.severity, Severity::Error, "{finding}");
         assert!(loaded.config.is_none(), "{body}");
+    }
+}
+
+#[test]
+fn a_key_is_revoked_by_taking_it_out() {
+    let grants = "grants = [{ actions = [\"read\"], customers = [\"*\"] }]";
+    for (keys, at) in [("keys = []\n", "apps.web.keys"), ("", "apps.web")] {
+        let loaded = app(&format!("{keys}{grants}"));
+        let finding = about(&loaded, at);
+        assert_eq!(finding.severity, Severity::Warning, "{finding}");
+        assert!(finding.problem.starts_with("nobody can be this app"), "{finding}");
+        assert!(loaded.config.unwrap().apps["web"].keys.is_empty());
+
+        // With nobody else either a gateway does not start, but one that runs takes it over.
+        let alone = format!("[apps.web]\n{keys}{grants}\n");
+        let folder = Folder::with(&[("main.toml", &alone)]);
+        let started = folder.load(&empty());
+        assert!(started.config.is_none());
+        assert!(about(&started, "apps").problem.starts_with("nobody can be any"));
+        folder.write("main.toml", &format!("[apps.web]\nkeys = [{}]\n{grants}\n", hash("Web000000001")));
+        let mut source = Source::new(&folder.path().join("main.toml"), &empty(), false);
+        assert!(source.read(options().now).config.is_some());
+        folder.write("main.toml", &alone);
+        assert!(source.read(options().now).config.is_some());
+        folder.write("main.toml", "");
+        assert!(source.read(options().now).config.is_none());
     }
 }
 

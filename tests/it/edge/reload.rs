@@ -108,6 +108,34 @@ async fn keys_and_grants_are_in_force_at_once() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_taken_out_is_good_for_nothing_even_as_the_last_one() {
+    let gateway = Serving::start("").await;
+    let leaked = ApiKey::generate().unwrap();
+    let helpdesk = app("helpdesk", &leaked, READER);
+    let hash = format!("\"{}\"", leaked.hash());
+    for emptied in [helpdesk.replace(&hash, ""), helpdesk.replace(&format!("keys = [{hash}]"), "")]
+    {
+        gateway.configure("", &helpdesk);
+        gateway.admin(Method::POST, "/actions/reload").await.ok(200);
+        gateway.get_as(&leaked, "/v1/customers/acme").await.ok(200);
+
+        gateway.configure("", &emptied);
+        let state = gateway.admin(Method::POST, "/actions/reload").await.ok(200);
+        assert_eq!(state["last"]["outcome"], "applied", "{state}");
+        let findings = state["last"]["findings"].as_array().unwrap();
+        let said = |found: &&Value| found["problem"].as_str().unwrap().starts_with("nobody");
+        assert_eq!(findings.iter().find(said).unwrap()["severity"], "warning", "{state}");
+        gateway.get_as(&leaked, "/v1/customers/acme").await.problem(401, "credentials_invalid");
+    }
+    let path = gateway.path("gateway.toml");
+    let last = format!("\"{}\"", gateway.key.hash());
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(&last));
+    gateway.write("gateway.toml", &text.replace(&last, ""));
+    until(async || (gateway.get("/v1/customers/acme").await.status == 401).then_some(())).await;
+}
+
+#[tokio::test]
 async fn a_changed_secret_lifts_the_quarantine() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("acme.secret");
