@@ -214,7 +214,7 @@ problem_codes! {
         "The store's administrators must allow the gateway.";
     UpstreamUnspecified "upstream_unspecified" 502 Upstream false
         "The store failed without a reason"
-        "StoreFront reported a failure that it does not explain; `upstream.code` holds its id."
+        "StoreFront reported a failure that it does not explain; `upstream.code` holds its id, where it gave one."
         "Look in the logs of StoreFront and the Delivery Controller.";
     UpstreamUnavailable "upstream_unavailable" 503 Upstream true
         "Citrix is not available"

@@ -53,7 +53,7 @@ pub enum Error {
         sessions: Option<u32>,
     },
     /// The customer's own configuration is wrong.
-    #[error("customer {customer:?} is misconfigured; `cwsgate check` says what to mend")]
+    #[error("customer {customer} is misconfigured; `cwsgate check` says what to mend")]
     Misconfigured {
         /// The customer.
         customer: CustomerName,

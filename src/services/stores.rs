@@ -184,7 +184,11 @@ impl Stores {
     ) -> Result<SignedIn, Error> {
         let store = self.authorize(ctx, Action::Read, store)?;
         if !matches!(store.auth, StoreAuth::Caller) {
-            return Err(not_for_callers(store));
+            let detail = format!(
+                "store {} is used with the gateway's own account and needs no sign-in",
+                store.name
+            );
+            return Err(Error::Invalid { pointer: "/store".to_owned(), detail });
         }
         let client = &self.core.upstream.storefront;
         let session = client.sign_in(ctx, store, username, password).await?;
@@ -239,7 +243,8 @@ impl Stores {
         let access = match (credential, own_account) {
             (StoreCredential::None, true) => Access::Account,
             (StoreCredential::None, false) => return Err(Error::StoreSessionExpired),
-            (_, true) => return Err(not_for_callers(store)),
+            (StoreCredential::Session(_), true) => return Err(not_for_callers(store, "Session")),
+            (StoreCredential::Token(_), true) => return Err(not_for_callers(store, "Token")),
             (StoreCredential::Session(handle), false) => {
                 Access::Session(self.session(ctx, store, handle)?)
             }
@@ -317,9 +322,9 @@ fn refused(store: &Store, code: ProblemCode) -> Error {
     Error::Store { store: store.name.clone(), code, id: None }
 }
 
-fn not_for_callers(store: &Store) -> Error {
+fn not_for_callers(store: &Store, sent: &str) -> Error {
     Error::Invalid {
-        pointer: "/Cwsgate-Store-Session".to_owned(),
+        pointer: format!("/Cwsgate-Store-{sent}"),
         detail: format!(
             "store {} is asked with the gateway's own account; send neither a session nor a token",
             store.name

@@ -356,12 +356,16 @@ async fn one_way_to_say_who_asks_is_enough() {
     gateway.send(twice).await.problem(400, "invalid_request");
 
     // A store that the gateway signs in to shows its own account's resources to everybody.
-    for (name, value) in [("cwsgate-store-session", &handle), ("cwsgate-store-token", &token)] {
+    for (name, value) in [("Cwsgate-Store-Session", &handle), ("Cwsgate-Store-Token", &token)] {
         let hq = gateway.request(Method::GET, "/v1/stores/hq/resources").header(name, value);
-        gateway.send(hq).await.problem(400, "invalid_request");
+        let problem = gateway.send(hq).await.problem(400, "invalid_request");
+        assert_eq!(problem["errors"][0]["pointer"], format!("/{name}"));
     }
     let body = json!({ "username": MIRA.0, "password": MIRA.1 });
-    gateway.post("/v1/stores/hq/sign-ins", body).await.problem(400, "invalid_request");
+    let needless = gateway.post("/v1/stores/hq/sign-ins", body).await;
+    let problem = needless.problem(400, "invalid_request");
+    assert_eq!(problem["errors"][0]["pointer"], "/store");
+    assert!(problem["detail"].as_str().unwrap().ends_with("needs no sign-in"), "{problem}");
     gateway.get("/v1/stores/hq/resources").await.ok(200);
 }
 

@@ -85,6 +85,10 @@ async fn a_broken_file_changes_nothing_and_a_broken_customer_only_itself() {
     let found = customers(&gateway).await;
     assert!(found.contains(&("broken".to_owned(), "misconfigured".to_owned())), "{found:?}");
     assert_eq!(found.len(), 4);
+    let refused = gateway.get("/v1/customers/broken/sites").await;
+    let problem = refused.problem(503, "credential_quarantined");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("customer broken is misconfigured"), "{detail}");
     gateway.get("/v1/customers/acme/sites").await.ok(200);
     assert!(gateway.metrics().await.contains("cwsgate_config_current 1\n"));
 }
