@@ -181,7 +181,8 @@ impl App {
         lifecycle.started();
         let stop_operations = CancellationToken::new();
         let operations = tokio::spawn({
-            let patience = current.load().config.server.drain_timeout;
+            let current = Arc::clone(&current);
+            let patience = move || current.load().config.server.drain_timeout;
             shared.operations.clone().run(stop_operations.clone(), patience)
         });
         let routes = Routes::public(&current);
@@ -193,12 +194,15 @@ impl App {
             }
             lifecycle.draining();
             public.server.send_away();
+            let (delay, patience) = {
+                let server = &current.load().config.server;
+                (server.drain_delay, server.drain_timeout)
+            };
             stop_operations.cancel();
-            let delay = current.load().config.server.drain_delay;
             tracing::info!(delay_ms = millis(delay), "draining");
             tokio::time::sleep(delay).await;
             close_public.cancel();
-            Instant::now() + current.load().config.server.drain_timeout
+            Instant::now() + patience
         };
         let (drained, until) = tokio::join!(serving, draining);
         // Callers may have gone; what they began is finished and recorded.

@@ -95,8 +95,8 @@ impl Runner {
     }
 
     /// Runs operations until `shutdown` is cancelled; then begins nothing more, waits for what is
-    /// under way at most `patience`, and gives back what is left.
-    pub async fn run(self, shutdown: CancellationToken, patience: Duration) {
+    /// under way at most `patience`, which is asked for then, and gives back what is left.
+    pub async fn run(self, shutdown: CancellationToken, patience: impl FnOnce() -> Duration) {
         let shared = &self.shared;
         self.forget_dead_holders().await;
         let mut workers = JoinSet::new();
@@ -116,7 +116,7 @@ impl Runner {
         }
         shared.draining.cancel();
         let waiting = async { while workers.join_next().await.is_some() {} };
-        if timeout(patience, waiting).await.is_err() {
+        if timeout(patience(), waiting).await.is_err() {
             // What is under way is looked up by whoever runs it next.
             tracing::warn!("operations were left with calls under way");
         }

@@ -44,9 +44,8 @@ impl Customers {
             }
         }
         // What is broken anyway comes last, so that it takes nothing from the others.
-        drafts.sort_by_cached_key(|draft| {
-            (!draft.findings.is_empty(), layers.turn(&draft.section))
-        });
+        drafts
+            .sort_by_cached_key(|draft| (!draft.findings.is_empty(), layers.turn(&draft.section)));
         refuse_collisions(context, &mut drafts);
         let mut customers = Self::default();
         for draft in drafts {

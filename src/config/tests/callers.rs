@@ -131,7 +131,10 @@ fn a_key_is_revoked_by_taking_it_out() {
         let started = folder.load(&empty());
         assert!(started.config.is_none());
         assert!(about(&started, "apps").problem.starts_with("nobody can be any"));
-        folder.write("main.toml", &format!("[apps.web]\nkeys = [{}]\n{grants}\n", hash("Web000000001")));
+        folder.write(
+            "main.toml",
+            &format!("[apps.web]\nkeys = [{}]\n{grants}\n", hash("Web000000001")),
+        );
         let mut source = Source::new(&folder.path().join("main.toml"), &empty(), false);
         assert!(source.read(options().now).config.is_some());
         folder.write("main.toml", &alone);

@@ -111,6 +111,36 @@ async fn what_is_under_way_when_the_listener_closes_is_finished() {
 }
 
 #[tokio::test]
+async fn how_long_operations_are_waited_for_is_what_was_configured_last() {
+    let gateway = Serving::start("drain_timeout = \"1s\"\n").await;
+    gateway.configure("drain_timeout = \"1m\"\n", "");
+    let reloaded = gateway.admin(Method::POST, "/actions/reload").await.ok(200);
+    assert_eq!(reloaded["last"]["outcome"], "applied", "{reloaded}");
+    let slow =
+        json!({ "match": { "service": "daas", "pathContains": "$reboot" }, "latencyMs": 4000 });
+    gateway.simulator.control("POST", "/_sim/faults", slow).await;
+    let body = json!({ "action": "reboot", "options": { "maxConcurrency": 1 },
+        "selector": { "in": ["customers/acme/sites/-/machine-catalogs/Win11-Pool"] } });
+    let begin = gateway.client.post(format!("{}/v1/operations", gateway.url));
+    let begin = begin.bearer_auth(gateway.key.expose()).header("idempotency-key", "k");
+    let begin = begin.header("content-type", "application/json").body(body.to_string());
+    let begun: Value = Reply::read(begin.send().await.unwrap()).await.ok(202);
+    let path = begun["self"].as_str().unwrap();
+    until(async || {
+        let shown = gateway.get(path).await.ok(200);
+        (shown["counts"]["dispatched"] != 0).then_some(())
+    })
+    .await;
+
+    gateway.program.signal("TERM").await;
+
+    // The call that is under way takes longer than what was configured at first.
+    let ended = gateway.program.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(!ended.errors.contains("left with calls under way"), "{}", ended.errors);
+}
+
+#[tokio::test]
 async fn who_follows_an_operation_is_told_to_come_back() {
     let gateway = Serving::start("drain_delay = \"1s\"\n").await;
     let slow = json!({ "match": { "service": "daas", "method": "POST" }, "latencyMs": 1500 });

@@ -65,7 +65,7 @@ async fn operations_are_forgotten_a_month_after_their_end(store: Store) {
     let clock = Arc::new(Ahead(day * 29));
     let runner = Runner::new(db.clone(), clock, defaults().operations);
     let shutdown = CancellationToken::new();
-    let running = tokio::spawn(runner.run(shutdown.clone(), std::time::Duration::ZERO));
+    let running = tokio::spawn(runner.run(shutdown.clone(), || std::time::Duration::ZERO));
     eventually(|| async { (rows(&db, &old).await == [0, 0, 0]).then_some(()) }).await;
     shutdown.cancel();
     running.await.unwrap();
