@@ -3,10 +3,13 @@ use std::{collections::HashMap, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use super::{Error, Events};
-use crate::net::{self, ClientOptions};
+use crate::{
+    domain::is_loopback,
+    net::{self, ClientOptions},
+};
 
 /// A gateway and the key that opens it.
 #[derive(Clone, Debug)]
@@ -105,15 +108,9 @@ impl Api {
     /// # Errors
     /// When a key would go over the network in the clear.
     pub fn new(base: Url, key: SecretString) -> Result<Self, Error> {
-        let loopback = match base.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        };
         match base.scheme() {
             "https" => {}
-            "http" if loopback => {}
+            "http" if base.host().is_some_and(|host| is_loopback(&host)) => {}
             "http" => return Err(net::Error::PlainHttp(base.to_string()).into()),
             _ => return Err(net::Error::InvalidUrl(base.to_string()).into()),
         }

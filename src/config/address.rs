@@ -1,8 +1,8 @@
 //! Which URLs a configuration may name.
 
-use std::net::IpAddr;
+use url::Url;
 
-use url::{Host, Url};
+use crate::domain::is_loopback;
 
 /// Reads the base URL of an upstream: `https`, or `http` towards this machine; a path prefix is
 /// allowed, anything after it is not. A trailing slash of the path is dropped.
@@ -33,19 +33,9 @@ pub(super) fn checked(text: &str) -> Result<Url, &'static str> {
     }
     match url.scheme() {
         "https" if url.has_host() => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
+        "http" if url.host().is_some_and(|host| is_loopback(&host)) => Ok(url),
         "http" => Err("plain http is for loopback hosts only"),
         _ => Err("this is not an https URL"),
-    }
-}
-
-/// Whether the URL stays on this machine whatever a name server says, but for `localhost`.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

@@ -22,7 +22,7 @@ mod site;
 mod store;
 
 pub use action::{Action, UnknownAction};
-pub use address::{ClientAddr, PeerAddr};
+pub use address::{ClientAddr, PeerAddr, is_loopback};
 pub use attention::{Attention, AttentionKind};
 pub use clock::{Clock, SystemClock};
 pub use context::{CallContext, RequestId, Via};

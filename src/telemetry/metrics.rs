@@ -28,7 +28,6 @@ struct Instruments {
     connections_closed: Family<ReasonLabels, Counter>,
     upstream_duration: Family<UpstreamLabels, Histogram, fn() -> Histogram>,
     token_mints: Family<MintLabels, Counter>,
-    token_states: Family<StateLabels, Gauge>,
     fanout_sources: Family<StatusLabels, Counter>,
     guards: Guards,
     cache_reads: Family<CacheLabels, Counter>,
@@ -79,11 +78,6 @@ struct UpstreamLabels {
 struct MintLabels {
     region: String,
     outcome: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct StateLabels {
-    state: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -156,8 +150,6 @@ impl Metrics {
         );
         let token_mints = Family::default();
         registry.register("cwsgate_token_mints", "Requests for a token", token_mints.clone());
-        let token_states = Family::default();
-        registry.register("cwsgate_token_state", "Credentials by state", token_states.clone());
         let fanout_sources = Family::default();
         registry.register(
             "cwsgate_fanout_sources",
@@ -209,7 +201,6 @@ impl Metrics {
             connections_closed,
             upstream_duration,
             token_mints,
-            token_states,
             fanout_sources,
             guards,
             cache_reads,
@@ -291,17 +282,6 @@ impl Metrics {
     pub fn record_token_mint(&self, region: &str, outcome: &'static str) {
         let labels = MintLabels { region: region.to_owned(), outcome };
         self.0.token_mints.get_or_create(&labels).inc();
-    }
-
-    /// Moves one credential from a state (`None` when it is new) to another (`None` when it is
-    /// gone).
-    pub fn token_state_changed(&self, from: Option<&'static str>, to: Option<&'static str>) {
-        if let Some(state) = from {
-            self.0.token_states.get_or_create(&StateLabels { state }).dec();
-        }
-        if let Some(state) = to {
-            self.0.token_states.get_or_create(&StateLabels { state }).inc();
-        }
     }
 
     /// Counts one source of a fan-out: `ok`, `stale`, `failed` or `skipped`.
@@ -396,7 +376,6 @@ mod tests {
         metrics.record_request(&Method::GET, None, StatusCode::OK, None, Duration::ZERO);
         metrics.record_upstream("daas", "us", "ok", Duration::ZERO);
         metrics.record_token_mint("eu", "ok");
-        metrics.token_state_changed(None, Some("fresh"));
         metrics.record_fanout_source("ok");
         metrics.record_cache_read("machines", "hit");
         metrics.request_refused("bad_request");
@@ -413,7 +392,6 @@ mod tests {
             ("cwsgate_connections_closed", "counter"),
             ("cwsgate_upstream_request_duration_seconds", "histogram"),
             ("cwsgate_token_mints", "counter"),
-            ("cwsgate_token_state", "gauge"),
             ("cwsgate_fanout_sources", "counter"),
             ("cwsgate_cache_reads", "counter"),
             ("cwsgate_cache_evictions", "counter"),
@@ -478,15 +456,5 @@ mod tests {
         let idle = metrics.render().1;
         assert!(idle.contains("http_server_active_requests 0\n"), "{idle}");
         assert!(idle.contains("cwsgate_connections_open 0\n"), "{idle}");
-    }
-
-    #[test]
-    fn a_credential_is_in_one_state_at_a_time() {
-        let metrics = Metrics::new();
-        metrics.token_state_changed(None, Some("fresh"));
-        metrics.token_state_changed(Some("fresh"), Some("quarantined"));
-        let (_, text) = metrics.render();
-        assert!(text.contains("cwsgate_token_state{state=\"fresh\"} 0\n"), "{text}");
-        assert!(text.contains("cwsgate_token_state{state=\"quarantined\"} 1\n"), "{text}");
     }
 }

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::Service;
 use crate::{
     config::{Customer, Region, TokenForm},
-    domain::RegionName,
+    domain::{RegionName, is_loopback},
     net,
 };
 
@@ -103,15 +103,10 @@ fn checked(base: &str) -> Result<String, net::Error> {
     let base = base.trim_end_matches('/');
     let url = Url::parse(&base.replace(CUSTOMER, "customer"))
         .map_err(|_| net::Error::InvalidUrl(base.to_owned()))?;
-    let loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => return Err(net::Error::InvalidUrl(base.to_owned())),
-    };
+    let host = url.host().ok_or_else(|| net::Error::InvalidUrl(base.to_owned()))?;
     match url.scheme() {
         "https" => Ok(base.to_owned()),
-        "http" if loopback => Ok(base.to_owned()),
+        "http" if is_loopback(&host) => Ok(base.to_owned()),
         _ => Err(net::Error::PlainHttp(base.to_owned())),
     }
 }

@@ -30,7 +30,7 @@ use super::{
     quota,
 };
 use crate::{
-    domain::{CallContext, ProblemCode, Via},
+    domain::{CallContext, ProblemCode, Via, is_loopback},
     services::{DropInCall, DropInPath},
 };
 
@@ -123,12 +123,7 @@ fn gateway(tls: bool, head: &Parts) -> Option<HeaderValue> {
     let host = host.or_else(|| head.uri.authority().map(Authority::as_str))?;
     let scheme = if tls { "https" } else { "http" };
     let url = url::Url::parse(&format!("{scheme}://{host}")).ok()?;
-    let loopback = match url.host()? {
-        url::Host::Domain(name) => name == "localhost",
-        url::Host::Ipv4(address) => address.is_loopback(),
-        url::Host::Ipv6(address) => address.is_loopback(),
-    };
-    let known = tls || loopback;
+    let known = tls || is_loopback(&url.host()?);
     if known { HeaderValue::try_from(format!("{scheme}://{host}")).ok() } else { None }
 }
 

@@ -92,11 +92,6 @@ impl PowerOffOutcome {
             Self::Unreadable(_) => "upstream_malformed",
         }
     }
-
-    /// Whether the machine may be off although nobody says so.
-    pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::TimedOut | Self::Unreadable(_))
-    }
 }
 
 fn failure(id: Option<&str>) -> PowerOffOutcome {
