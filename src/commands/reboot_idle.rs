@@ -58,6 +58,8 @@ struct Report<'a, W> {
     json: bool,
     bar: Option<ProgressBar>,
     said: HashSet<i64>,
+    /// Whether nobody reads any more. The work goes on all the same, and the exit code says how.
+    unread: bool,
 }
 
 /// Plans, starts and follows the operation.
@@ -92,12 +94,13 @@ pub async fn run(
         Ok(plan) => plan,
         Err(error) => return Ok(failed(&error)),
     };
+    let said = HashSet::new();
+    let mut report = Report { out, json: choices.json, bar: None, said, unread: false };
     if choices.dry_run {
-        return dry_run(&plan, choices.json, out);
+        return Ok(dry_run(&plan, &mut report));
     }
-    let mut report = Report { out, json: choices.json, bar: None, said: HashSet::new() };
     for skipped in &plan.skipped {
-        report.line(&skipped_line(skipped))?;
+        report.line(&skipped_line(skipped));
     }
     let started = start(&api, request, &plan, choices).await;
     let operation = match started {
@@ -105,7 +108,7 @@ pub async fn run(
         Err(error) => return Ok(failed(&error)),
     };
     report.begin(operation.counts.get("planned").copied().unwrap_or(0));
-    let operation = match follow(&api, &operation, &mut report, &stopped).await? {
+    let operation = match follow(&api, &operation, &mut report, &stopped).await {
         Followed::Ended(operation) => operation,
         Followed::Stopped(operation) => {
             report.clear();
@@ -115,21 +118,21 @@ pub async fn run(
                  To look again: GET {look}\nTo stop it:    POST {stop}/actions/cancel"
             ));
             if choices.json {
-                writeln!(report.out, "{}", json!({ "operation": shown(&operation) }))?;
+                report.say(&json!({ "operation": shown(&operation) }).to_string());
             }
             return Ok(Exit::StillRunning);
         }
         Followed::Failed(error) => {
             report.clear();
-            let path = api.url(&operation.path);
-            complain(format_args!("{error}\nThe gateway goes on with it: GET {path}"));
-            return Ok(match failed(&error) {
+            let exit = match failed(&error) {
                 Exit::Failed => Exit::StillRunning,
                 other => other,
-            });
+            };
+            complain(format_args!("the gateway goes on with it: GET {}", api.url(&operation.path)));
+            return Ok(exit);
         }
     };
-    finish(&api, &operation, &plan, &mut report).await
+    Ok(finish(&api, &operation, &plan, &mut report).await)
 }
 
 /// Where a gateway listens unless told otherwise.
@@ -184,7 +187,7 @@ async fn follow(
     operation: &Operation,
     report: &mut Report<'_, impl Write>,
     stopped: &CancellationToken,
-) -> io::Result<Followed> {
+) -> Followed {
     let mut last = 0;
     let mut gaps = 0;
     loop {
@@ -196,47 +199,36 @@ async fn follow(
                 gaps = 0;
                 last = event.id;
                 let ended = event.kind == "end";
-                report.event(&event).map_err(Streaming::Output)?;
+                report.event(&event);
                 if ended {
-                    return Ok(());
+                    break;
                 }
             }
-            Ok(())
+            Ok::<_, Error>(())
         };
         let streamed = select! {
             streamed = streaming => streamed,
-            () = stopped.cancelled() => return Ok(Followed::Stopped(operation.clone())),
+            () = stopped.cancelled() => return Followed::Stopped(operation.clone()),
         };
-        match streamed {
-            Err(Streaming::Output(error)) => return Err(error),
-            Err(Streaming::Api(error)) if !may_pass(&error) => return Ok(Followed::Failed(error)),
-            Err(Streaming::Api(_)) | Ok(()) => {}
+        if let Err(error) = streamed
+            && !may_pass(&error)
+        {
+            return Followed::Failed(error);
         }
         match api.operation(&operation.path).await {
             Ok(now) if !matches!(now.state.as_str(), "running" | "cancelling") => {
-                return Ok(Followed::Ended(now));
+                return Followed::Ended(now);
             }
             Err(error) if !may_pass(&error) || gaps >= MOST_GAPS => {
-                return Ok(Followed::Failed(error));
+                return Followed::Failed(error);
             }
             Ok(_) | Err(_) => {}
         }
         gaps += 1;
         select! {
             () = sleep(GAP) => {}
-            () = stopped.cancelled() => return Ok(Followed::Stopped(operation.clone())),
+            () = stopped.cancelled() => return Followed::Stopped(operation.clone()),
         }
-    }
-}
-
-enum Streaming {
-    Api(Error),
-    Output(io::Error),
-}
-
-impl From<Error> for Streaming {
-    fn from(error: Error) -> Self {
-        Self::Api(error)
     }
 }
 
@@ -246,24 +238,25 @@ async fn finish(
     operation: &Operation,
     plan: &Plan,
     report: &mut Report<'_, impl Write>,
-) -> io::Result<Exit> {
+) -> Exit {
     let items = match api.items(&operation.path).await {
         Ok(items) => items,
         Err(error) => {
             report.clear();
-            return Ok(failed(&error));
+            return failed(&error);
         }
     };
     for item in &items {
-        report.item(item)?;
+        report.item(item);
     }
     report.clear();
     let count = |name: &str| operation.counts.get(name).copied().unwrap_or(0);
     if report.json {
         let items: Vec<_> = items.iter().map(shown_item).collect();
         let skipped: Vec<_> = plan.skipped.iter().map(shown_skipped).collect();
-        let result = json!({ "operation": shown(operation), "items": items, "skipped": skipped });
-        writeln!(report.out, "{result}")?;
+        let operation = shown(operation);
+        let result = json!({ "operation": operation, "items": items, "skipped": skipped });
+        report.say(&result.to_string());
     } else {
         let left_alone = plan.skipped.len() as u64 + count("skipped");
         complain(format_args!(
@@ -274,29 +267,29 @@ async fn finish(
             count("cancelled"),
         ));
     }
-    Ok(match operation.state.as_str() {
+    match operation.state.as_str() {
         "succeeded" => Exit::Done,
         _ if count("succeeded") > 0 => Exit::Partly,
         _ => Exit::Failed,
-    })
+    }
 }
 
-fn dry_run(plan: &Plan, json: bool, out: &mut impl Write) -> io::Result<Exit> {
-    if json {
+fn dry_run(plan: &Plan, report: &mut Report<'_, impl Write>) -> Exit {
+    if report.json {
         let targets: Vec<_> =
             plan.targets.iter().map(|t| json!({ "id": t.id, "name": t.name })).collect();
         let skipped: Vec<_> = plan.skipped.iter().map(shown_skipped).collect();
-        let plan = json!({ "targets": targets, "skipped": skipped, "digest": plan.digest });
-        writeln!(out, "{}", json!({ "plan": plan }))?;
-        return Ok(Exit::Done);
+        let shown = json!({ "targets": targets, "skipped": skipped, "digest": plan.digest });
+        report.say(&json!({ "plan": shown }).to_string());
     }
     for skipped in &plan.skipped {
-        writeln!(out, "{}", skipped_line(skipped))?;
+        report.line(&skipped_line(skipped));
     }
     for target in &plan.targets {
-        writeln!(out, "Would request reboot for {}", label(&target.id, target.name.as_deref()))?;
+        let name = label(&target.id, target.name.as_deref());
+        report.line(&format!("Would request reboot for {name}"));
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 impl<W: Write> Report<'_, W> {
@@ -319,11 +312,13 @@ impl<W: Write> Report<'_, W> {
         }
     }
 
-    fn event(&mut self, event: &Event) -> io::Result<()> {
+    fn event(&mut self, event: &Event) {
         if event.kind == "item" {
             // A newer gateway may say things that this program does not know.
-            let item = serde_json::from_str::<Item>(&event.data);
-            return item.map_or(Ok(()), |item| self.item(&item));
+            if let Ok(item) = serde_json::from_str::<Item>(&event.data) {
+                self.item(&item);
+            }
+            return;
         }
         let counts = serde_json::from_str::<Value>(&event.data).unwrap_or_default();
         let counts = counts.get("counts").cloned().unwrap_or_default();
@@ -333,27 +328,39 @@ impl<W: Write> Report<'_, W> {
         if let (Some(bar), Some(planned)) = (&self.bar, counts.get("planned")) {
             bar.set_position(planned.saturating_sub(waiting));
         }
-        Ok(())
     }
 
     /// Says what became of an item, once.
-    fn item(&mut self, item: &Item) -> io::Result<()> {
+    fn item(&mut self, item: &Item) {
         let ended = !matches!(item.state.as_str(), "queued" | "dispatched");
         if ended && self.said.insert(item.index) {
-            self.line(&item_line(item))?;
+            self.line(&item_line(item));
         }
-        Ok(())
     }
 
-    fn line(&mut self, line: &str) -> io::Result<()> {
-        if self.json {
-            return Ok(());
+    /// Says something to people.
+    fn line(&mut self, line: &str) {
+        if !self.json {
+            self.say(line);
         }
-        if let Some(bar) = &self.bar {
-            return bar.suspend(|| writeln!(self.out, "{line}"));
+    }
+
+    /// Says something, as long as it can be written.
+    fn say(&mut self, line: &str) {
+        if self.unread {
+            return;
         }
-        writeln!(self.out, "{line}")?;
-        self.out.flush()
+        let mut write = || writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        let written = match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        };
+        if let Err(error) = written {
+            self.unread = true;
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                complain(format_args!("nothing more can be written, and it goes on: {error}"));
+            }
+        }
     }
 }
 

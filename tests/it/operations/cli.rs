@@ -101,3 +101,21 @@ async fn whoever_stops_looking_is_told_that_the_work_goes_on() {
     assert_eq!(listed["items"][0]["selector"]["in"][0].as_str().unwrap().replace("%2D", "-"), POOL);
     assert_eq!(gateway.ended(path).await["counts"]["succeeded"], 14);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_work_is_followed_to_its_end_when_nobody_reads() {
+    let gateway = quick().start().await;
+    for arguments in
+        [&["--catalog", "Win11-Pool"][..], &["--catalog", "Win11-Pool", "--output", "json"]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = command(&gateway, &gateway.key, arguments);
+        command.stdout(writer);
+        let ended = run_command(command).await;
+        assert_eq!(ended.code, Some(3), "two of them fail: {ended:?}");
+    }
+    let listed = gateway.get("/v1/operations").await.ok(200);
+    let states: Vec<_> = listed["items"].as_array().unwrap().iter().map(|o| &o["state"]).collect();
+    assert_eq!(states, ["partiallySucceeded"; 2]);
+}
