@@ -1,6 +1,6 @@
 use std::{collections::HashSet, sync::Arc};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::CallContext,
-    services::{Aim, Bulk, Idempotency, KeptAnswer, SourceReport},
+    services::{Aim, Bulk, Idempotency, KeptAnswer, SourceReport, Verdict},
 };
 
 /// Bulk operations: planning, starting, watching and stopping them. Cheap to clone.
@@ -51,7 +51,7 @@ impl Operations {
         let Shared { journal, clock, .. } = self.shared.as_ref();
         let now = clock.now();
         let settings = request.settings(now)?;
-        let plan = Plan::make(&self.bulk, ctx, request, &settings, now).await?;
+        let plan = self.look(ctx, request, &settings, now).await?;
         let expires = now.checked_add(PLAN_LIFE).map_err(|_| Error::Unreadable)?;
         let app = ctx.principal.app.as_str();
         journal.keep_plan(app, request.action, &request.selector, &plan, expires).await?;
@@ -78,7 +78,7 @@ impl Operations {
             Some(digest) => Some(self.quoted(ctx, request, digest).await?),
             None => None,
         };
-        let plan = Plan::make(&self.bulk, ctx, request, &settings, now).await?;
+        let plan = self.look(ctx, request, &settings, now).await?;
         let summary = PlanSummary {
             digest: Some(request.plan_digest.clone().unwrap_or_else(|| plan.digest.clone())),
             left_alone: plan.skipped_by_reason(),
@@ -106,6 +106,20 @@ impl Operations {
         let action = request.action;
         let draft = Draft { action, reason, order, settings, summary, retry_of: None };
         self.store(ctx, draft, items, Some(key), answer).await
+    }
+
+    /// What there is to do. Where nothing could be read, nobody knows; that fails as a list of it
+    /// would.
+    async fn look(
+        &self,
+        ctx: &CallContext,
+        request: &OperationRequest,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<Plan, Error> {
+        let plan = Plan::make(&self.bulk, ctx, request, settings, now).await?;
+        let sources = Verdict::AllowPartial.decide(plan.sources)?;
+        Ok(Plan { sources, ..plan })
     }
 
     /// Refuses an operation whose every item would be refused for want of a reason.

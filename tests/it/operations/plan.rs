@@ -10,6 +10,7 @@ over_both! {
     sessions_are_reached_through_machines_catalogs_and_sites,
     what_is_not_there_or_makes_no_sense_is_refused_with_its_place,
     a_source_that_fails_starts_nothing_unless_that_is_accepted,
+    what_cannot_be_read_at_all_is_no_empty_success,
     four_hundred_machines_are_all_considered,
     plans_are_read_from_citrix_each_time,
     a_quoted_plan_acts_on_nothing_else_and_leaves_alone_what_has_drifted,
@@ -138,6 +139,29 @@ async fn a_source_that_fails_starts_nothing_unless_that_is_accepted(store: Store
     let plan = gateway.plan(request("set-maintenance", everywhere, options)).await;
     assert!(!plan["targets"].as_array().unwrap().is_empty());
     assert_eq!(plan["sources"].as_array().unwrap().len(), 3);
+}
+
+async fn what_cannot_be_read_at_all_is_no_empty_success(store: Store) {
+    let gateway = over(&store).start().await;
+    let before = gateway.plan(request("reboot", POOL, json!({}))).await;
+    gateway.sim("PUT", "/_sim/customers/acme", json!({ "frozen": true })).await;
+    let mut body = request("reboot", POOL, json!({}));
+    for digest in [json!(null), before["digest"].clone()] {
+        body["planDigest"] = digest;
+        let problem = gateway.operate(body.clone()).await.problem(503, "site_hibernated");
+        assert_eq!(problem["sources"][0]["customer"], "acme");
+    }
+    body = request("reboot", POOL, json!({}));
+    body["dryRun"] = json!(true);
+    gateway.post("/v1/operations", body).await.problem(503, "site_hibernated");
+
+    gateway.stop_region("eu").await;
+    let contoso = request("reboot", "customers/contoso/sites/-", json!({ "partialPlan": true }));
+    gateway.operate(contoso).await.problem(503, "upstream_token_unavailable");
+    assert_eq!(gateway.get("/v1/operations").await.ok(200)["items"], json!([]));
+    let everywhere = request("reboot", "customers/-/sites/-", json!({ "partialPlan": true }));
+    let plan = gateway.plan(everywhere).await;
+    assert!(names(&plan["targets"]).len() > 1, "globex was read");
 }
 
 async fn four_hundred_machines_are_all_considered(store: Store) {
