@@ -1,7 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
 
@@ -30,6 +30,35 @@ pub struct Refusal {
     pub detail: String,
     /// What to do now.
     pub fix: String,
+    /// The places of the request that are wrong.
+    #[serde(default)]
+    pub errors: Vec<Fault>,
+    /// What could not be read, where that is why.
+    #[serde(default, rename = "sources", deserialize_with = "left_out")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A place of a request that is wrong.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Fault {
+    /// Where (RFC 6901).
+    pub pointer: String,
+    /// What is wrong there.
+    pub detail: String,
+}
+
+/// A customer or site that was not read.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOut {
+    /// The gateway's name of the customer.
+    pub customer: String,
+    /// The site, where it is about one.
+    pub site_id: Option<String>,
+    /// The stable name of the problem.
+    pub code: String,
+    /// What happened.
+    pub detail: String,
 }
 
 /// What an operation would do.
@@ -42,6 +71,9 @@ pub struct Plan {
     pub skipped: Vec<Skipped>,
     /// Names the plan.
     pub digest: String,
+    /// What could not be read, so that nothing of it is planned.
+    #[serde(default, rename = "sources", deserialize_with = "left_out")]
+    pub left_out: Vec<LeftOut>,
 }
 
 /// A machine.
@@ -75,6 +107,16 @@ pub struct Operation {
     pub state: String,
     /// How many items are in which state.
     pub counts: HashMap<String, u64>,
+    /// What planning found.
+    pub plan: PlanSummary,
+}
+
+/// What planning found.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanSummary {
+    /// What could not be read, so that nothing of it was planned.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// One item of an operation.
@@ -227,6 +269,29 @@ async fn refusal(response: reqwest::Response) -> Error {
         Ok(refusal) => Error::Refused(refusal),
         Err(_) => Error::NotAGateway(status),
     }
+}
+
+/// Those of all sources that have a problem.
+fn left_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LeftOut>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Source {
+        customer: String,
+        site_id: Option<String>,
+        problem: Option<Problem>,
+    }
+    #[derive(Deserialize)]
+    struct Problem {
+        code: String,
+        detail: String,
+    }
+    let sources = Vec::<Source>::deserialize(deserializer)?;
+    let left_out = sources.into_iter().filter_map(|source| {
+        let Source { customer, site_id, problem } = source;
+        let Problem { code, detail } = problem?;
+        Some(LeftOut { customer, site_id, code, detail })
+    });
+    Ok(left_out.collect())
 }
 
 /// How long an answer may take.

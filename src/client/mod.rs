@@ -5,7 +5,7 @@ mod events;
 
 use std::{net::SocketAddr, time::Duration};
 
-pub use api::{Api, Item, Operation, Plan, Refusal, Skipped, Target};
+pub use api::{Api, Fault, Item, LeftOut, Operation, Plan, PlanSummary, Refusal, Skipped, Target};
 pub use events::{Event, Events};
 
 use crate::net::{self, ClientOptions};

@@ -93,6 +93,10 @@ enum Command {
     ///
     /// Machines that have sessions, are off, unregistered, in maintenance mode or physical are
     /// left alone. The API key comes from the variable `CWSGATE_API_KEY`.
+    ///
+    /// The exit code is 0 when every restart was requested, 3 when some were or a site could not
+    /// be read, 1 when none was, 4 when the key is not accepted, and 5 when the work goes on
+    /// without this program. It stays true when nobody reads the output any more.
     RebootIdle {
         /// The customer, by name or by Citrix's id.
         #[arg(long)]
@@ -115,6 +119,10 @@ enum Command {
         /// Most machines under way at a time.
         #[arg(long)]
         max_concurrency: Option<u32>,
+        /// Go on without the sites that cannot be read, instead of restarting nothing; the exit
+        /// code is 3 then.
+        #[arg(long)]
+        partial_plan: bool,
         /// Why; kept with the record of each restart.
         #[arg(long)]
         reason: Option<String>,
@@ -233,6 +241,7 @@ async fn dispatch(command: Command, environment: &Environment) -> io::Result<Exi
             url,
             max_targets,
             max_concurrency,
+            partial_plan,
             reason,
             output,
         } => {
@@ -241,6 +250,7 @@ async fn dispatch(command: Command, environment: &Environment) -> io::Result<Exi
                 dry_run,
                 max_targets,
                 max_concurrency,
+                partial_plan,
                 reason,
                 json: output == Output::Json,
             };

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::{Exit, complain, signals};
 use crate::{
-    client::{Api, Error, Event, Item, Operation, Plan, Skipped},
+    client::{Api, Error, Event, Item, LeftOut, Operation, Plan, Refusal, Skipped},
     config::Environment,
 };
 
@@ -46,6 +46,8 @@ pub struct Choices {
     pub max_targets: Option<u32>,
     /// Most machines under way at a time.
     pub max_concurrency: Option<u32>,
+    /// Go on without the sites that cannot be read.
+    pub partial_plan: bool,
     /// Why.
     pub reason: Option<String>,
     /// Whether a program reads the result.
@@ -107,6 +109,7 @@ pub async fn run(
         Ok(operation) => operation,
         Err(error) => return Ok(failed(&error)),
     };
+    complain_of(&operation.plan.left_out);
     report.begin(operation.counts.get("planned").copied().unwrap_or(0));
     let operation = match follow(&api, &operation, &mut report, &stopped).await {
         Followed::Ended(operation) => operation,
@@ -155,6 +158,9 @@ fn request(place: &Place, choices: &Choices) -> Value {
     let mut request = json!({ "action": "reboot", "selector": { "in": [path] }, "options": {} });
     if let Some(most) = choices.max_concurrency {
         request["options"]["maxConcurrency"] = json!(most);
+    }
+    if choices.partial_plan {
+        request["options"]["partialPlan"] = json!(true);
     }
     if let Some(reason) = &choices.reason {
         request["reason"] = json!(reason);
@@ -251,11 +257,13 @@ async fn finish(
     }
     report.clear();
     let count = |name: &str| operation.counts.get(name).copied().unwrap_or(0);
+    let left_out = &operation.plan.left_out;
     if report.json {
         let items: Vec<_> = items.iter().map(shown_item).collect();
         let skipped: Vec<_> = plan.skipped.iter().map(shown_skipped).collect();
         let operation = shown(operation);
-        let result = json!({ "operation": operation, "items": items, "skipped": skipped });
+        let result = json!({ "operation": operation, "items": items, "skipped": skipped,
+            "leftOut": left_out });
         report.say(&result.to_string());
     } else {
         let left_alone = plan.skipped.len() as u64 + count("skipped");
@@ -268,18 +276,21 @@ async fn finish(
         ));
     }
     match operation.state.as_str() {
-        "succeeded" => Exit::Done,
+        "succeeded" if left_out.is_empty() => Exit::Done,
+        "succeeded" => Exit::Partly,
         _ if count("succeeded") > 0 => Exit::Partly,
         _ => Exit::Failed,
     }
 }
 
 fn dry_run(plan: &Plan, report: &mut Report<'_, impl Write>) -> Exit {
+    complain_of(&plan.left_out);
     if report.json {
         let targets: Vec<_> =
             plan.targets.iter().map(|t| json!({ "id": t.id, "name": t.name })).collect();
         let skipped: Vec<_> = plan.skipped.iter().map(shown_skipped).collect();
-        let shown = json!({ "targets": targets, "skipped": skipped, "digest": plan.digest });
+        let shown = json!({ "targets": targets, "skipped": skipped, "digest": plan.digest,
+            "leftOut": plan.left_out });
         report.say(&json!({ "plan": shown }).to_string());
     }
     for skipped in &plan.skipped {
@@ -289,7 +300,7 @@ fn dry_run(plan: &Plan, report: &mut Report<'_, impl Write>) -> Exit {
         let name = label(&target.id, target.name.as_deref());
         report.line(&format!("Would request reboot for {name}"));
     }
-    Exit::Done
+    if plan.left_out.is_empty() { Exit::Done } else { Exit::Partly }
 }
 
 impl<W: Write> Report<'_, W> {
@@ -393,7 +404,7 @@ fn label<'a>(id: &'a str, name: Option<&'a str>) -> &'a str {
 }
 
 fn shown(operation: &Operation) -> Value {
-    let Operation { id, path, state, counts } = operation;
+    let Operation { id, path, state, counts, .. } = operation;
     json!({ "id": id, "self": path, "state": state, "counts": counts })
 }
 
@@ -418,12 +429,66 @@ fn may_pass(error: &Error) -> bool {
 }
 
 fn failed(error: &Error) -> Exit {
-    complain(error);
     match error {
-        Error::Refused(refusal) if refusal.status == 401 => Exit::NotAuthenticated,
-        _ => Exit::Failed,
+        Error::Refused(refusal) => {
+            complain(in_flags(&refused(refusal)));
+            if refusal.status == 401 {
+                return Exit::NotAuthenticated;
+            }
+        }
+        Error::Unreachable(cause) => {
+            // The host alone: a URL may hold more than everybody should see.
+            let host = cause.url().map(|url| url.origin().ascii_serialization());
+            let host = host.as_deref().unwrap_or("the gateway");
+            complain(format_args!("{host}: {error}; is --url (or CWSGATE_URL) right?"));
+        }
+        Error::Client(_) | Error::NotAGateway(_) | Error::Unreadable => complain(error),
+    }
+    Exit::Failed
+}
+
+/// Why, where, and what to do now.
+fn refused(refusal: &Refusal) -> String {
+    let Refusal { code, detail, fix, errors, left_out, .. } = refusal;
+    let mut lines = vec![format!("{detail} ({code})")];
+    lines.extend(errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)));
+    lines.extend(left_out.iter().map(left_out_line));
+    lines.push(fix.clone());
+    lines.join("\n")
+}
+
+/// The same with the flags of this command in place of the fields of the request.
+fn in_flags(text: &str) -> String {
+    FLAGS.iter().fold(text.to_owned(), |text, (field, flag)| text.replace(field, flag))
+}
+
+/// Says what was not read.
+fn complain_of(left_out: &[LeftOut]) {
+    for left_out in left_out {
+        complain(format_args!("not read: {}", left_out_line(left_out)));
     }
 }
+
+fn left_out_line(left_out: &LeftOut) -> String {
+    let LeftOut { customer, site_id, code, detail } = left_out;
+    match site_id {
+        Some(site) => format!("{customer}, site {site}: {detail} ({code})"),
+        None => format!("{customer}: {detail} ({code})"),
+    }
+}
+
+/// Fields of the request by whatever name answers call them, longer names first, and the flags
+/// that set them.
+const FLAGS: [(&str, &str); 8] = [
+    ("/selector/in/0", "--customer, --site, --catalog"),
+    ("/options/maxTargets", "--max-targets"),
+    ("options.maxTargets", "--max-targets"),
+    ("maxTargets", "--max-targets"),
+    ("/options/maxConcurrency", "--max-concurrency"),
+    ("options.partialPlan", "--partial-plan"),
+    ("/reason", "--reason"),
+    ("{\"reason\":\"…\"}", "--reason"),
+];
 
 /// Pause before the gateway is asked again after a gap.
 const GAP: Duration = Duration::from_secs(1);

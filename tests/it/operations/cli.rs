@@ -1,5 +1,6 @@
 //! `cwsgate reboot-idle`, with the real program.
 
+use cwsgate::simulator::SleepingSiteSpec;
 use serde_json::{Value, json};
 
 use super::{POOL, flock, quick};
@@ -119,3 +120,64 @@ async fn the_work_is_followed_to_its_end_when_nobody_reads() {
     let states: Vec<_> = listed["items"].as_array().unwrap().iter().map(|o| &o["state"]).collect();
     assert_eq!(states, ["partiallySucceeded"; 2]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_that_sleeps_is_no_success() {
+    let mut scenario = flock(2);
+    let attic = SleepingSiteSpec { name: "attic".into(), id: SLEEPING.into() };
+    scenario.customers[0].sleeping_sites.push(attic);
+    let gateway = quick().scenario(scenario).start().await;
+    for rehearsal in [true, false] {
+        let arguments = ["--catalog", "Flock", "--dry-run"];
+        let arguments = &arguments[..if rehearsal { 3 } else { 2 }];
+        let ended = reboot_idle(&gateway, arguments).await;
+        assert_eq!((ended.code, ended.out.lines().count()), (Some(3), 2), "{ended:?}");
+        let said = format!("not read: acme, site {SLEEPING}: ");
+        assert!(ended.errors.contains(&said), "{ended:?}");
+        assert!(ended.errors.contains("(site_hibernated)"), "{ended:?}");
+    }
+    let ended = reboot_idle(&gateway, &["--catalog", "Flock", "--output", "json"]).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let result: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(result["operation"]["state"], "succeeded");
+    assert_eq!(result["leftOut"][0]["siteId"], SLEEPING);
+
+    gateway.sim("PUT", "/_sim/customers/acme", json!({ "frozen": true })).await;
+    for arguments in [&["--catalog", "Flock", "--dry-run"][..], &["--catalog", "Flock"]] {
+        let ended = reboot_idle(&gateway, arguments).await;
+        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{ended:?}");
+        assert!(ended.errors.contains("(site_hibernated)"), "{ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_names_what_failed_and_the_flags_of_the_program() {
+    let gateway = quick().start().await;
+    let ended = reboot_idle(&gateway, &["--catalog", "Win11-Pool", "--max-targets", "3"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("--max-targets is 3"), "{ended:?}");
+    assert!(ended.errors.contains("raise `--max-targets`"), "{ended:?}");
+    let arguments = ["--catalog", "Win11-Pool", "--max-concurrency", "65"];
+    let ended = reboot_idle(&gateway, &arguments).await;
+    assert!(ended.errors.contains("--max-concurrency: it must be from 1 to 64"), "{ended:?}");
+    let ended = reboot_idle(&gateway, &["--catalog", "Nowhere"]).await;
+    assert!(ended.errors.contains("--catalog: this names nothing"), "{ended:?}");
+
+    gateway.stop_region("us").await;
+    let ended = reboot_idle(&gateway, &["--catalog", "Win11-Pool"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for said in ["(plan_incomplete)", "\nacme: ", "(upstream_unavailable)", "`--partial-plan`"] {
+        assert!(ended.errors.contains(said), "{said}: {ended:?}");
+    }
+    let ended = reboot_idle(&gateway, &["--catalog", "Win11-Pool", "--partial-plan"]).await;
+    assert_eq!(ended.code, Some(1), "nothing at all was read: {ended:?}");
+    assert!(!ended.errors.contains("plan_incomplete"), "{ended:?}");
+
+    let nowhere = ["--catalog", "x", "--url", "http://127.0.0.1:1/secret"];
+    let ended = reboot_idle(&gateway, &nowhere).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("http://127.0.0.1:1: no connection"), "{ended:?}");
+    assert!(!ended.errors.contains("secret"), "{ended:?}");
+}
+
+const SLEEPING: &str = "00000000-0000-4000-8000-000000000530";
