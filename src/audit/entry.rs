@@ -47,13 +47,13 @@ pub struct Entry {
     pub time: Timestamp,
     /// Who.
     pub actor: Actor,
-    /// What, such as `reboot`, `logoff` or `power-off`.
+    /// What, such as `reboot`, `logoff`, `power-off` or `cancel` (of an operation).
     #[schema(example = "reboot")]
     pub action: String,
     /// By which way the call came: `api`, `drop-in` or `operation`.
     #[schema(example = "api")]
     pub via: String,
-    /// Our name of the customer.
+    /// Our name of the customer; none where it was about several.
     pub customer: Option<String>,
     /// The `StoreFront` store, where it was one.
     pub store: Option<String>,
@@ -98,7 +98,7 @@ pub struct Actor {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[schema(as = AuditTarget)]
 pub struct Target {
-    /// What it is, such as `machine` or `session`.
+    /// What it is, such as `machine`, `session` or `operation`.
     #[serde(rename = "type")]
     #[schema(example = "machine")]
     pub kind: Cow<'static, str>,

@@ -70,7 +70,8 @@ impl Audit {
 impl Visible {
     fn push(&self, mut query: Query) -> Query {
         query = match &self.customers {
-            None => query.push("customer IS NOT NULL"),
+            // What is of neither, as of an operation over several customers, is for them alone.
+            None => query.push("store IS NULL"),
             Some(parts) => {
                 let whole = parts.iter().filter(|part| part.sites.is_none());
                 let names = whole.map(|part| part.customer.as_str());

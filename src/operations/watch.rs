@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     select,
@@ -8,7 +8,11 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{Error, Event, Item, ItemState, Operation, OperationState, Operations};
-use crate::{domain::CallContext, services::Paging};
+use crate::{
+    audit::Unavailable,
+    domain::CallContext,
+    services::{self, Paging},
+};
 
 /// Some of a list, and where to go on.
 #[derive(Clone, Debug)]
@@ -143,7 +147,8 @@ impl Operations {
         Ok(PageOf { items, next })
     }
 
-    /// Asks for an operation to end early: what is under way goes on to its end.
+    /// Asks for an operation to end early: what is under way goes on to its end. It is recorded
+    /// first, and does not happen where it cannot be.
     ///
     /// # Errors
     /// See [`Error`].
@@ -152,7 +157,15 @@ impl Operations {
         if operation.state != OperationState::Running {
             return Ok(operation);
         }
-        self.shared.journal.request_cancel(id).await?;
+        let customers = self.shared.journal.customers(id).await?;
+        let shared = Arc::clone(&self.shared);
+        let ask = async move {
+            shared.journal.request_cancel(id).await.map_err(|error| match error {
+                Error::Store(error) => Unavailable::NotWritten(error).into(),
+                _ => services::Error::Internal,
+            })
+        };
+        self.bulk.cancel(ctx, id, &customers, ask).await?;
         tracing::info!(operation.id = %id, app = %ctx.principal.app, "an operation is cancelled");
         self.own(ctx, id).await
     }

@@ -1,5 +1,6 @@
 //! Bulk operations: planned, paced, and honest about every machine.
 
+mod cancel_record;
 mod cli;
 mod crash;
 mod events;

@@ -281,7 +281,8 @@ pub(crate) async fn show_operation_result(
 /// Cancels an operation.
 ///
 /// What is under way goes on to its end; what waits is cancelled. The operation is `cancelling`
-/// until then. One that has ended is shown as it is.
+/// until then. One that has ended is shown as it is. The audit trail names who cancelled it, and
+/// why.
 #[utoipa::path(
     post,
     path = "/operations/{operation}/actions/cancel",
@@ -291,13 +292,13 @@ pub(crate) async fn show_operation_result(
     responses((status = 200, description = "The operation as it stands", body = OperationView), OperationProblems),
 )]
 pub(crate) async fn cancel_operation(
-    Caller(ctx): Caller,
+    Caller(mut ctx): Caller,
     State(api): State<ApiState>,
     Path(path): Path<OperationPath>,
     Query(()): Query<()>,
     OptionalJson(body): OptionalJson<ReasonBody>,
 ) -> Result<Response, Problem> {
-    reason(body.reason.as_deref())?;
+    ctx.reason = reason(body.reason.as_deref())?;
     let operation = api.operations.cancel(&ctx, path.id()?).await?;
     Ok(json_utf8(JsonBody(OperationView::from(operation)).into_response()))
 }

@@ -5,6 +5,7 @@
 //! carried out.
 
 mod act;
+mod cancel;
 mod evidence;
 mod survey;
 
