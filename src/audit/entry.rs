@@ -224,8 +224,8 @@ impl Outcome {
     /// The word in entries.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed(_) => "failed",
+            Self::Succeeded => SUCCEEDED,
+            Self::Failed(_) => FAILED,
             Self::Unknown(_) => UNKNOWN,
         }
     }
@@ -254,6 +254,12 @@ fn time_of(id: Uuid) -> Timestamp {
 fn from_millis(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or_default()
 }
+
+/// Every outcome that an entry can show.
+pub const OUTCOMES: [&str; 4] = [SUCCEEDED, FAILED, UNKNOWN, PENDING];
+
+const SUCCEEDED: &str = "succeeded";
+const FAILED: &str = "failed";
 
 /// The outcome of a change that is being made.
 pub(super) const PENDING: &str = "pending";

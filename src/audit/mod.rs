@@ -13,6 +13,6 @@ mod file;
 mod recorder;
 mod search;
 
-pub use entry::{Actor, Entry, Event, Outcome, Target};
+pub use entry::{Actor, Entry, Event, OUTCOMES, Outcome, Target};
 pub use recorder::{Audit, Intent, Unavailable};
 pub use search::{Filter, Part, Visible};

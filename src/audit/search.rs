@@ -10,11 +10,11 @@ pub struct Filter {
     pub machine: Option<String>,
     /// By this person: the subject of the token, or whom the app said it acted for; without case.
     pub user: Option<String>,
-    /// Exactly this action.
+    /// This action; without case.
     pub action: Option<String>,
-    /// By this app.
+    /// By this app; without case.
     pub app: Option<String>,
-    /// With this outcome; `pending` is one.
+    /// With this outcome, one of [`OUTCOMES`](super::OUTCOMES).
     pub outcome: Option<String>,
     /// Not before this time.
     pub since: Option<Timestamp>,
@@ -115,15 +115,15 @@ impl Filter {
             query = query.push(" AND (lower(subject) = ").push_value(user.as_str());
             query = query.push(" OR lower(on_behalf_of) = ").push_value(user).push(")");
         }
-        let equal = [
-            (" AND action = ", &self.action),
-            (" AND app = ", &self.app),
-            (" AND operation_id = ", &self.operation),
-        ];
-        for (text, value) in equal {
-            if let Some(value) = value {
-                query = query.push(text).push_value(value.as_str());
-            }
+        if let Some(action) = &self.action {
+            // Every action is recorded in lower case.
+            query = query.push(" AND action = ").push_value(action.to_lowercase());
+        }
+        if let Some(app) = &self.app {
+            query = query.push(" AND lower(app) = ").push_value(app.to_lowercase());
+        }
+        if let Some(operation) = &self.operation {
+            query = query.push(" AND operation_id = ").push_value(operation.as_str());
         }
         match self.outcome.as_deref() {
             None => {}

@@ -84,9 +84,21 @@ async fn the_trail_is_filtered_paged_and_streamed(store: Store) {
         assert_eq!(count(query).await, 0, "{query}");
     }
     assert_eq!(count("?action=set-maintenance&outcome=succeeded").await, 3);
+    assert_eq!(count("?action=Set-Maintenance&outcome=SUCCEEDED&app=TESTS").await, 3);
     assert_eq!(count("?outcome=failed").await + count("?outcome=pending").await, 0);
     assert_eq!(count("?since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00Z").await, 0);
     assert_eq!(count("?since=2020-01-01T00:00:00Z").await, 6);
+    assert_eq!(count("?operation=01981D4C-93A1-7CC5-8B4E-2F6F8A8F1F0E").await, 0);
+    for (wrong, pointer, advice) in [
+        ("?outcome=suceeded", "/outcome", "did you mean \"succeeded\"?"),
+        ("?outcome=sucess", "/outcome", "succeeded, failed, unknown, pending"),
+        ("?operation=zzz", "/operation", "the id of an operation"),
+    ] {
+        let reply = gateway.get(&format!("/v1/audit{wrong}")).await;
+        let problem = reply.problem(400, "invalid_request");
+        assert_eq!(problem["errors"][0]["pointer"], pointer);
+        assert!(problem["detail"].as_str().unwrap().contains(advice), "{problem}");
+    }
 
     let all = entries(&gateway, "").await;
     let (mut path, mut paged) = ("/v1/audit?pageSize=4".to_owned(), Vec::new());

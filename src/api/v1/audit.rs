@@ -1,7 +1,8 @@
 use axum::{extract::State, response::Response};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 use crate::{
     api::{
@@ -9,11 +10,11 @@ use crate::{
         extract::Caller,
         list::{List, ListParams},
         openapi::AuditProblems,
-        params::from_query,
+        params::{from_query, suggestion},
         problem::Problem,
         views::ListView,
     },
-    audit::{Entry, Filter},
+    audit::{Entry, Filter, OUTCOMES},
     services::AuditQuery,
 };
 
@@ -30,14 +31,18 @@ pub(crate) struct AuditParams {
     /// Only changes by this person: whom the caller's token named, or whom the app said it acted
     /// for; compared without case.
     user: Option<String>,
-    /// Only this action, such as `reboot`, `set-maintenance`, `logoff` or `power-off`.
+    /// Only this action, such as `reboot`, `set-maintenance`, `logoff`, `power-off` or `cancel`;
+    /// compared without case.
     action: Option<String>,
-    /// Only changes by this app.
+    /// Only changes by this app; compared without case.
     app: Option<String>,
-    /// Only entries with this outcome: `succeeded`, `failed`, `unknown` or `pending`.
+    /// Only entries with this outcome: `succeeded`, `failed`, `unknown` or `pending`; compared
+    /// without case.
+    #[serde(deserialize_with = "outcome")]
     outcome: Option<String>,
-    /// Only entries of this bulk operation.
-    operation: Option<String>,
+    /// Only entries of this bulk operation, by its id.
+    #[serde(deserialize_with = "operation_id")]
+    operation: Option<Uuid>,
     /// Only entries from this time on, such as `2026-05-01T00:00:00Z`.
     since: Option<Timestamp>,
     /// Only entries before this time.
@@ -80,7 +85,24 @@ impl From<AuditParams> for AuditQuery {
     fn from(params: AuditParams) -> Self {
         let AuditParams { store, machine, user, action, app, outcome, operation, since, until } =
             params;
+        let operation = operation.map(|id| id.to_string());
         let filter = Filter { machine, user, action, app, outcome, since, until, operation };
         Self { filter, store }
     }
+}
+
+fn outcome<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let word = String::deserialize(deserializer)?.to_ascii_lowercase();
+    if OUTCOMES.contains(&word.as_str()) {
+        return Ok(Some(word));
+    }
+    let near = suggestion(&word, OUTCOMES.into_iter());
+    let words = OUTCOMES.join(", ");
+    Err(serde::de::Error::custom(format!("it must be one of {words}{near}")))
+}
+
+fn operation_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uuid>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong = "write the id of an operation, such as 01981d4c-93a1-7cc5-8b4e-2f6f8a8f1f0e";
+    Uuid::parse_str(&text).map(Some).map_err(|_| serde::de::Error::custom(wrong))
 }
