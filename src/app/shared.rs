@@ -35,9 +35,9 @@ impl Shared {
     /// Opens the durable store; everything else is made from nothing.
     pub(super) async fn open(options: &Options, config: &Config) -> Result<Self, Error> {
         let db = Db::open(&config.database).await?;
-        let audit = Audit::new(db.clone(), &config.audit);
-        let idempotency = Idempotency::new(db.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let audit = Audit::new(db.clone(), &config.audit, Arc::clone(&clock));
+        let idempotency = Idempotency::new(db.clone());
         let sweeper = sweep(db.clone(), audit.clone(), idempotency.clone(), Arc::clone(&clock));
         let operations = Runner::new(db.clone(), Arc::clone(&clock), config.operations.clone());
         Ok(Self {

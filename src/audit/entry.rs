@@ -109,9 +109,9 @@ pub struct Target {
 }
 
 impl Entry {
-    pub(super) fn new(ctx: &CallContext, event: Event) -> Self {
+    /// An entry whose id, of version 7, tells its time.
+    pub(super) fn new(id: Uuid, ctx: &CallContext, event: Event) -> Self {
         let principal = &ctx.principal;
-        let id = Uuid::now_v7();
         Self {
             time: time_of(id),
             id: id.to_string(),
@@ -144,10 +144,10 @@ impl Entry {
         }
     }
 
-    pub(super) fn ended(&mut self, outcome: Outcome) {
+    pub(super) fn ended(&mut self, outcome: Outcome, now: Timestamp) {
         outcome.as_str().clone_into(&mut self.outcome);
         self.code = outcome.code().map(|code| code.as_str().to_owned());
-        self.end_time = Some(Timestamp::now());
+        self.end_time = Some(now);
     }
 
     pub(super) fn insert(&self) -> Query {

@@ -1,7 +1,11 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{sleep, timeout};
+use uuid::{ContextV7, Uuid};
 
 use super::{
     Entry, Event, Outcome,
@@ -11,7 +15,7 @@ use super::{
 use crate::{
     config,
     db::{Db, Error, ErrorKind, Query, query},
-    domain::CallContext,
+    domain::{CallContext, Clock},
 };
 
 /// The audit trail. Cheap to clone.
@@ -20,6 +24,9 @@ pub struct Audit {
     pub(super) db: Db,
     lines: Option<Arc<Lines>>,
     retention: Duration,
+    clock: Arc<dyn Clock>,
+    /// Keeps ids of one millisecond in order.
+    ids: Arc<Mutex<ContextV7>>,
 }
 
 /// A change that is recorded and about to be made. Its outcome is still to be written.
@@ -49,9 +56,10 @@ pub enum Unavailable {
 
 impl Audit {
     /// The trail in `db`.
-    pub fn new(db: Db, config: &config::Audit) -> Self {
+    pub fn new(db: Db, config: &config::Audit, clock: Arc<dyn Clock>) -> Self {
         let lines = config.file.clone().map(|path| Arc::new(Lines::start(path)));
-        Self { db, lines, retention: config.retention }
+        let ids = Arc::new(Mutex::new(ContextV7::new()));
+        Self { db, lines, retention: config.retention, clock, ids }
     }
 
     /// Records that `event` is about to happen, and in the same transaction carries out `also`.
@@ -66,7 +74,7 @@ impl Audit {
         event: Event,
         also: impl IntoIterator<Item = Query>,
     ) -> Result<Intent, Unavailable> {
-        let entry = Entry::new(ctx, event);
+        let entry = Entry::new(self.next_id(), ctx, event);
         let mut queries = vec![entry.insert()];
         queries.extend(also);
         match timeout(PATIENCE, self.db.write(queries)).await {
@@ -110,6 +118,13 @@ impl Audit {
         }
     }
 
+    fn next_id(&self) -> Uuid {
+        let now = self.clock.now();
+        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+        let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+        Uuid::new_v7(uuid::Timestamp::from_unix(&*self.ids, seconds, nanos))
+    }
+
     fn copy(&self, entry: &Entry) {
         if let Some(lines) = &self.lines {
             lines.append(entry);
@@ -121,7 +136,7 @@ impl Intent {
     /// Records what became of it. A database that does not take it now is asked again for a while,
     /// without anybody waiting; until then the entry says that the outcome is not known.
     pub async fn end(mut self, outcome: Outcome) {
-        self.entry.ended(outcome);
+        self.entry.ended(outcome, self.audit.clock.now());
         self.audit.copy(&self.entry);
         if self.write().await {
             return;
@@ -158,3 +173,48 @@ const RETRIES: u32 = 8;
 
 /// No call lasts longer: an outcome that is not there by then will not come.
 const LONGEST_CALL: Duration = Duration::from_hours(2);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        audit::{Filter, Visible},
+        domain::{AppName, AuthMethod, Principal, RequestId},
+    };
+
+    #[derive(Debug)]
+    struct Then;
+
+    impl Clock for Then {
+        fn now(&self) -> Timestamp {
+            "2030-01-31T05:00:00Z".parse().unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn entries_tell_the_time_of_the_clock_and_keep_their_order() {
+        let db = Db::in_memory().await.unwrap();
+        let config = config::Audit { file: None, retention: Duration::from_hours(1) };
+        let audit = Audit::new(db, &config, Arc::new(Then));
+        let app = AppName::try_from("tests").unwrap();
+        let principal = Principal { app, subject: None, method: AuthMethod::CommandLine };
+        let id = RequestId::generate();
+        let ctx = CallContext::new(Arc::new(principal), Instant::now(), id);
+        for action in ["first", "second", "third"] {
+            let event = Event { action: action.into(), ..Event::default() };
+            audit.begin(&ctx, event, []).await.unwrap().end(Outcome::Succeeded).await;
+        }
+
+        let found = audit.search(&Visible::default(), &Filter::default(), None, 9).await.unwrap();
+
+        let actions: Vec<_> = found.iter().map(|entry| entry.action.as_str()).collect();
+        assert_eq!(actions, ["third", "second", "first"]);
+        for entry in found {
+            assert_eq!((entry.time, entry.end_time), (Then.now(), Some(Then.now())));
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! The audit trail: who changed what, and what became of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use cwsgate::{audit::Audit, db::query};
+use cwsgate::{audit::Audit, db::query, domain::SystemClock};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -159,7 +159,7 @@ async fn entries_are_kept_for_400_days(store: Store) {
     gateway.post(&format!("{KESTREL}/actions/set-maintenance"), Value::Null).await.ok(200);
     gateway.stop().await;
     let db = store.open().await;
-    let audit = Audit::new(db.clone(), &defaults().audit);
+    let audit = Audit::new(db.clone(), &defaults().audit, Arc::new(SystemClock));
     let in_days = |days: i64| Timestamp::now() + SignedDuration::from_hours(24 * days);
     let left = async || db.fetch(query("SELECT id FROM audit LIMIT 10")).await.unwrap().len();
 
