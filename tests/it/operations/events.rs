@@ -6,6 +6,7 @@ use crate::support::{Gateway, Store, over_both};
 
 over_both! {
     events_come_in_order_end_with_the_end_and_can_be_resumed,
+    a_malformed_last_event_id_is_ignored,
     a_wait_ends_with_the_operation_or_with_the_callers_time,
 }
 
@@ -59,6 +60,17 @@ async fn events_come_in_order_end_with_the_end_and_can_be_resumed(store: Store) 
     let lines = gateway.send(get.header("accept", "application/x-ndjson")).await.lines();
     assert_eq!(lines.len(), all.len());
     assert_eq!(lines.last().unwrap()["type"], "end");
+}
+
+async fn a_malformed_last_event_id_is_ignored(store: Store) {
+    let gateway = over(&store).scenario(flock(1)).start().await;
+    let path = gateway.begin(request("reboot", FLOCK, json!({}))).await;
+    let all = stream(&gateway, &path, None).await.text;
+    for odd in [&b"abc"[..], b"1e9", b"99999999999999999999", b"\xff"] {
+        let get = gateway.request(Method::GET, &format!("{path}/events"));
+        let reply = gateway.send(get.header("last-event-id", odd)).await;
+        assert_eq!((reply.status.as_u16(), &reply.text), (200, &all), "{odd:?}");
+    }
 }
 
 async fn a_wait_ends_with_the_operation_or_with_the_callers_time(store: Store) {
