@@ -34,6 +34,12 @@ async fn the_calls_that_switch_machines_off_print_what_is_shown() {
 }
 
 #[tokio::test]
+async fn the_night_of_bulk_work_prints_what_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    run_all(&blocks("docs/operations.md"), folder.path()).await;
+}
+
+#[tokio::test]
 async fn the_commands_that_begin_everything_are_there() {
     let blocks = readme();
     for wanted in ["cargo run --release -- demo\n", "cargo test\n"] {
