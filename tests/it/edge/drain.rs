@@ -121,10 +121,10 @@ async fn how_long_operations_are_waited_for_is_what_was_configured_last() {
     gateway.simulator.control("POST", "/_sim/faults", slow).await;
     let body = json!({ "action": "reboot", "options": { "maxConcurrency": 1 },
         "selector": { "in": ["customers/acme/sites/-/machine-catalogs/Win11-Pool"] } });
-    let begin = gateway.client.post(format!("{}/v1/operations", gateway.url));
-    let begin = begin.bearer_auth(gateway.key.expose()).header("idempotency-key", "k");
-    let begin = begin.header("content-type", "application/json").body(body.to_string());
-    let begun: Value = Reply::read(begin.send().await.unwrap()).await.ok(202);
+    let post = gateway.client.post(format!("{}/v1/operations", gateway.url));
+    let post = post.bearer_auth(gateway.key.expose()).header("idempotency-key", "k");
+    let post = post.header("content-type", "application/json").body(body.to_string());
+    let begun: Value = Reply::read(post.send().await.unwrap()).await.ok(202);
     let path = begun["self"].as_str().unwrap();
     until(async || {
         let shown = gateway.get(path).await.ok(200);
