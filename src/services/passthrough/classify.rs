@@ -91,7 +91,12 @@ pub(super) fn classify(surface: Surface, method: &Method, segments: &[String]) -
 pub(super) fn reach(action: Action, segments: &[String]) -> Reach {
     match (action, &words(segments)[..]) {
         (Action::Power | Action::Write, ["machines", id, ..]) if !id.starts_with('$') => Reach::One,
-        (Action::Power, _) => Reach::Unknown,
+        (Action::Power, _)
+        | (
+            Action::Write,
+            ["deliverygroups", _, "rebootschedules", ..]
+            | ["machinecatalogs", _, "$updateprovisioningscheme"],
+        ) => Reach::Unknown,
         _ => Reach::None,
     }
 }
@@ -147,7 +152,12 @@ fn daas(method: &Method, segments: &[&str]) -> Class {
 fn is_collection(segments: &[&str]) -> bool {
     match segments {
         [collection] => COLLECTIONS.contains(collection),
-        other => *other == ["configlog", "operations"],
+        ["configlog", "operations"] => true,
+        // These are searched at every depth.
+        ["gpo" | "hypervisors", below @ ..] => {
+            !below.is_empty() && !below.iter().any(|segment| segment.starts_with('$'))
+        }
+        _ => false,
     }
 }
 
@@ -198,6 +208,11 @@ mod tests {
             ("POST /cvad/manage/Machines/$search", Read),
             ("POST /cvad/manage/machines/%24SEARCH", Read),
             ("POST /cvad/manage/ConfigLog/Operations/$search", Read),
+            ("POST /cvad/manage/gpo/policySets/$search", Read),
+            ("POST /cvad/manage/Hypervisors/x/ResourcePools/$search", Read),
+            ("POST /cvad/manage/gpo/$search", Write),
+            ("POST /cvad/manage/gpo/policySets/$rankPolicySets", Write),
+            ("POST /cvad/manage/hypervisors/$test/$search", Write),
             ("POST /cvad/manage/Machines/x/$search", Write),
             ("POST /cvad/manage/Other/$search", Write),
             ("PUT /cvad/manage/Machines/$search", Write),
@@ -280,6 +295,10 @@ mod tests {
             ("POST /cvad/manage/MachineCatalogs/x/$RebootMachines", Reach::Unknown),
             ("POST /cvadapis/one/DeliveryGroups/x/$StartRebootCycle", Reach::Unknown),
             ("POST /cvad/manage/PowerActionSchedules", Reach::Unknown),
+            ("POST /cvad/manage/DeliveryGroups/x/RebootSchedules", Reach::Unknown),
+            ("PATCH /cvad/manage/deliveryGroups/x/rebootSchedules/y", Reach::Unknown),
+            ("POST /cvad/manage/MachineCatalogs/x/$UpdateProvisioningScheme", Reach::Unknown),
+            ("GET /cvad/manage/DeliveryGroups/x/RebootSchedules", Reach::None),
         ] {
             let (method, path) = call.split_once(' ').unwrap();
             let Class::Act(action) = class(method, path) else { panic!("{call}") };
