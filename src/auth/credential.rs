@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_credential_twice_is_one_and_two_are_refused() {
+    fn the_same_credential_in_both_headers_is_one_and_two_are_refused() {
         let bearer = ("authorization", "Bearer s3");
         assert_eq!(read(&[bearer, ("x-api-key", "s3")]), Ok(Some("s3".into())));
         assert_eq!(read(&[bearer, ("x-api-key", "s4")]), Err(CredentialError::Conflicting));

@@ -15,6 +15,7 @@ pub(super) fn check(
     }
     check_sizes(head, limits)?;
     check_target(head, may_end_in_slash)?;
+    check_fields(head)?;
     if head.version == Version::HTTP_2 { check_authority(head) } else { check_host(head) }?;
     check_framing(head, body_at_least)?;
     if body_at_least > limits.max_body_bytes as u64 {
@@ -49,6 +50,20 @@ fn check_target(head: &Parts, may_end_in_slash: &dyn Fn(&str) -> bool) -> Result
     }
     target::check_path(uri.path(), may_end_in_slash(uri.path())).map_err(Refusal::BadRequest)?;
     uri.query().map_or(Ok(()), target::check_query).map_err(Refusal::BadRequest)
+}
+
+/// What somebody on the way could read as another field, or as another credential: servers that
+/// hand fields on as variables (RFC 3875, section 4.1.18) write `_` for `-`, and of two
+/// `Authorization`, which is no list (RFC 9110, section 11.6.2), some take the first and some the
+/// last.
+fn check_fields(head: &Parts) -> Result<(), Refusal> {
+    if head.headers.keys().any(|name| name.as_str().contains('_')) {
+        return Err(Refusal::BadRequest("the name of a header holds an underscore"));
+    }
+    if head.headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
+        return Err(Refusal::BadRequest("Authorization is given twice"));
+    }
+    Ok(())
 }
 
 /// RFC 9112 section 3.2: exactly one valid `Host`, which HTTP/1.0 may lack.

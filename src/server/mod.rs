@@ -12,8 +12,8 @@
 //! - *Strictness*: hyper accepts more than RFC 9112 allows. `framing` watches the raw bytes for
 //!   what hyper repairs silently (bare line feeds, `Content-Length` beside `Transfer-Encoding`,
 //!   sloppy chunks, a fragment in the target); `check` looks at the parsed request (section
-//!   3.2: one valid `Host`, origin-form target; no dot, empty or encoded-slash segments). Only a
-//!   request that passes both reaches the service.
+//!   3.2: one valid `Host`, origin-form target; no dot, empty or encoded-slash segments; one
+//!   `Authorization`, no `_` in names). Only a request that passes both reaches the service.
 //! - *TLS*: the handshake happens in the connection's own task and within `header_timeout`, so that
 //!   a client that is slow or sends garbage disturbs nobody. The certificate can be replaced while
 //!   serving.

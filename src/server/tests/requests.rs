@@ -69,6 +69,9 @@ async fn what_the_rfc_forbids_is_refused_and_the_connection_closed() {
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+        // fields that could be read in two ways
+        "GET / HTTP/1.1\r\nHost: a\r\nX_Api_Key: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer b\r\nAuthorization: Bearer b\r\n\r\n",
         // line ends, RFC 9112 section 2.2
         "GET / HTTP/1.1\nHost: a\n\n",
         "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",

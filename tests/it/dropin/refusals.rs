@@ -122,6 +122,20 @@ async fn what_could_be_read_in_two_ways_is_refused() {
 }
 
 #[tokio::test]
+async fn headers_that_could_be_read_in_two_ways_are_refused() {
+    let gateway = Gateway::demo().await;
+    for path in ["/cvad/manage/me", "/v1/whoami"] {
+        let good = || request(&gateway, "GET", path);
+        let twice = good().header("authorization", format!("CwsAuth Bearer={}", gateway.key));
+        printable(&gateway.send(twice).await, 400, "invalid_request");
+        for name in ["x_api_key", "citrix_customerid", "a_b"] {
+            printable(&gateway.send(good().header(name, "x")).await, 400, "invalid_request");
+        }
+    }
+    assert_eq!(gateway.total_asked().await, 0);
+}
+
+#[tokio::test]
 async fn methods_that_citrix_does_not_know_are_refused() {
     let gateway = Gateway::demo().await;
     for method in ["OPTIONS", "MERGE", "SEARCH", "PROPFIND"] {

@@ -99,10 +99,15 @@ async fn a_token_in_another_place_than_the_headers_is_none() {
         reply.problem(401, "credentials_missing");
         assert!(!reply.text.contains(&token));
     }
-    for name in ["authorization_", "x_api_key", "http_authorization", "x-forwarded-authorization"] {
+    for name in ["authorization_", "x_api_key", "http_authorization"] {
         let request = gateway.bare(Method::GET, "/v1/whoami").header(name, &token);
-        gateway.send(request).await.problem(401, "credentials_missing");
+        let reply = gateway.send(request).await;
+        reply.problem(400, "invalid_request");
+        assert!(!reply.text.contains(&token));
     }
+    let forwarded = gateway.bare(Method::GET, "/v1/whoami");
+    let forwarded = forwarded.header("x-forwarded-authorization", &token);
+    gateway.send(forwarded).await.problem(401, "credentials_missing");
     let cookie = gateway.bare(Method::GET, "/v1/whoami").header("cookie", format!("t={token}"));
     gateway.send(cookie).await.problem(401, "credentials_missing");
     let twice = gateway
