@@ -116,7 +116,6 @@ pub fn router(state: ApiState) -> Router {
     let mut routes = Router::new()
         .nest("/v1", v1)
         .merge(docs::router())
-        .merge(dropin::routes())
         .fallback(dropin::pass)
         .method_not_allowed_fallback(problem::no_method);
     if !state.access.cors_origins.is_empty() {

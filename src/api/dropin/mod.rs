@@ -8,12 +8,11 @@
 //! Status and body are Citrix's. What the gateway itself refuses is a problem document that also
 //! carries `ErrorMessage`, which scripts written for Citrix print.
 //!
-//! The token service is a route of its own: it has no credential in its headers.
+//! The token service is answered before them: it has no credential in its headers.
 
 mod token;
 
 use axum::{
-    Router,
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts, uri::Authority},
@@ -34,13 +33,11 @@ use crate::{
     services::{DropInCall, DropInPath},
 };
 
-/// The routes that need no credential in their headers.
-pub(super) fn routes() -> Router<ApiState> {
-    token::routes()
-}
-
 /// Answers what no route of ours has answered.
 pub(super) async fn pass(State(api): State<ApiState>, request: Request) -> Response {
+    if token::is_its(request.uri().path()) {
+        return token::serve(&api, request).await;
+    }
     let Some(path) = DropInPath::of(request.uri().path()) else {
         return no_route().await.into_response();
     };

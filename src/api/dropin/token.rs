@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http_body_util::{BodyExt, Limited};
@@ -18,15 +17,38 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::{
-    api::{ApiState, authenticate::KnownApp, edge::Told, problem::Problem, quota},
+    api::{
+        ApiState,
+        authenticate::KnownApp,
+        edge::{RouteTemplate, Told},
+        problem::Problem,
+        quota,
+    },
     auth::{CannotIssue, Exceeded, IssuedToken, Refused},
     domain::{ClientAddr, ProblemCode},
 };
 
-/// `root` or a customer's id stands in the path, and makes no difference: what a caller may do
-/// hangs on its grants.
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new().route("/cctrustoauth2/{customer}/tokens/clients", post(issue_token))
+/// Whether a path is the endpoint's. `root` or a customer's id stands in it, and makes no
+/// difference: what a caller may do hangs on its grants.
+pub(super) fn is_its(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let customer =
+        lower.strip_prefix("/cctrustoauth2/").and_then(|rest| rest.strip_suffix("/tokens/clients"));
+    customer.is_some_and(|customer| !customer.is_empty() && !customer.contains('/'))
+}
+
+/// Answers on such a path.
+pub(super) async fn serve(api: &ApiState, request: Request) -> Response {
+    let mut response = if request.method() == Method::POST {
+        issue_token(api, request).await.into_response()
+    } else {
+        let detail = format!("{} does not know {}", request.uri().path(), request.method());
+        let problem = Problem::new(ProblemCode::MethodNotAllowed, detail);
+        let allow = [(header::ALLOW, HeaderValue::from_static("POST"))];
+        (allow, problem.for_drop_in()).into_response()
+    };
+    response.extensions_mut().insert(RouteTemplate(TEMPLATE));
+    response
 }
 
 /// What Citrix's token service answers.
@@ -64,10 +86,7 @@ struct Client {
     secret: Option<SecretString>,
 }
 
-async fn issue_token(
-    State(api): State<ApiState>,
-    request: Request,
-) -> Result<Response, OAuthError> {
+async fn issue_token(api: &ApiState, request: Request) -> Result<Response, OAuthError> {
     let (head, body) = request.into_parts();
     let mut client = from_header(&head.headers)?;
     let body = read_form(&head.headers, body).await?;
@@ -115,11 +134,7 @@ impl Client {
 
 /// The client as HTTP Basic names it (RFC 6749 section 2.3.1).
 fn from_header(headers: &HeaderMap) -> Result<Client, OAuthError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(Client::default()) };
-    if values.next().is_some() {
-        return Err(invalid_request("The request holds two Authorization headers."));
-    }
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Client::default()) };
     let decoded = || {
         let (scheme, encoded) = value.to_str().ok()?.trim().split_once(' ')?;
         let bytes = STANDARD.decode(encoded.trim()).ok().map(Zeroizing::new)?;
@@ -233,6 +248,9 @@ fn unstored(mut response: Response) -> Response {
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response
 }
+
+/// For logs and metrics.
+const TEMPLATE: &str = "/cctrustoauth2/{customer}/tokens/clients";
 
 /// Bytes of a form: several times what an app's name and key take.
 const MAX_FORM: usize = 16 * 1024;

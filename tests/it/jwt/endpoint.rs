@@ -22,6 +22,7 @@ async fn an_app_and_its_key_buy_a_token_as_a_client_id_and_its_secret_do() {
     for request in [
         gateway.bare(Method::POST, PATH).form(&form),
         gateway.bare(Method::POST, "/cctrustoauth2/k7m2q9xw4tza/tokens/clients").form(&form),
+        gateway.bare(Method::POST, "/CCTRUSTOAUTH2/Root/Tokens/clients").form(&form),
         basic,
     ] {
         let reply = gateway.send(request).await;
