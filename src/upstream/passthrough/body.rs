@@ -2,6 +2,10 @@ use std::{
     error::Error,
     fmt, io,
     pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -9,15 +13,17 @@ use std::{
 use axum::body::{Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, Sleep, sleep, sleep_until},
+};
 
 use crate::upstream::resilience::{Outcome, Permit};
 
 /// An answer on its way down, with limits on silence and on the time it takes as a whole.
 pub(super) struct Answer {
     inner: Incoming,
-    /// The call has its room until the answer has been read.
-    permit: Option<(Permit, Outcome)>,
+    room: Option<Room>,
     silence: Duration,
     end: Instant,
     /// Runs only while nothing comes.
@@ -25,30 +31,83 @@ pub(super) struct Answer {
     waiting: bool,
 }
 
+/// The room that a call has until its answer has been read, or until the one who reads it has
+/// dawdled for too long: what its caller does not take must not keep others from Citrix.
+struct Room {
+    shared: Arc<Shared>,
+    watch: AbortHandle,
+}
+
+struct Shared {
+    /// How the call ends if its answer can be read to the end, beside its room.
+    held: Mutex<Option<(Permit, Outcome)>>,
+    /// Whether it is Citrix that is being waited for.
+    at_citrix: AtomicBool,
+}
+
 impl Answer {
-    /// `outcome` is how the call ends if this can be read to its end.
-    pub(super) fn new(
-        inner: Incoming,
-        silence: Duration,
-        permit: Permit,
-        outcome: Outcome,
-    ) -> Self {
+    /// `room` is what is still to be given back, and how the call ends if this can be read to its
+    /// end.
+    pub(super) fn new(inner: Incoming, silence: Duration, room: Option<(Permit, Outcome)>) -> Self {
         let end = Instant::now() + LONGEST;
-        let permit = Some((permit, outcome));
-        let mut answer = Self { inner, permit, silence, end, timer: None, waiting: false };
-        // Nobody should go on asking while the text of a refusal is being read.
-        let refused = matches!(outcome, Outcome::Answered { status: 400.., .. });
-        if refused || answer.inner.is_end_stream() {
-            answer.ended(None);
-        }
-        answer
+        let room = room.and_then(|(permit, outcome)| {
+            if inner.is_end_stream() {
+                permit.done(outcome);
+                return None;
+            }
+            Some(Room::hold(permit, outcome))
+        });
+        Self { inner, room, silence, end, timer: None, waiting: false }
     }
 
     /// Gives the room back; `failure` is what it was in the place of an end.
     fn ended(&mut self, failure: Option<Outcome>) {
-        if let Some((permit, outcome)) = self.permit.take() {
+        if let Some(room) = self.room.take() {
+            room.shared.give_back(failure);
+        }
+    }
+
+    fn waits(&mut self, waiting: bool) {
+        self.waiting = waiting;
+        if let Some(room) = &self.room {
+            room.shared.at_citrix.store(waiting, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Room {
+    fn hold(permit: Permit, outcome: Outcome) -> Self {
+        let held = Mutex::new(Some((permit, outcome)));
+        let shared = Arc::new(Shared { held, at_citrix: AtomicBool::new(false) });
+        let watched = Arc::clone(&shared);
+        let watch = tokio::spawn(async move {
+            let mut left = DAWDLING;
+            while !left.is_zero() {
+                sleep(TICK).await;
+                if !watched.at_citrix.load(Ordering::Relaxed) {
+                    left = left.saturating_sub(TICK);
+                }
+            }
+            watched.give_back(None);
+        });
+        Self { shared, watch: watch.abort_handle() }
+    }
+}
+
+impl Shared {
+    fn give_back(&self, failure: Option<Outcome>) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((permit, outcome)) = held {
             permit.done(failure.unwrap_or(outcome));
         }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.watch.abort();
+        // Dropped by itself, the permit says nothing of the service.
+        drop(self.shared.held.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -62,7 +121,7 @@ impl HttpBody for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
-            this.waiting = false;
+            this.waits(false);
             match &frame {
                 Some(Err(_)) => this.ended(Some(Outcome::Lost)),
                 None => this.ended(None),
@@ -75,9 +134,10 @@ impl HttpBody for Answer {
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(limit)));
         if !this.waiting {
             timer.as_mut().reset(limit);
-            this.waiting = true;
         }
-        match timer.as_mut().poll(cx) {
+        let silent = timer.as_mut().poll(cx);
+        this.waits(true);
+        match silent {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
                 this.ended(Some(Outcome::TimedOut));
@@ -104,3 +164,8 @@ impl fmt::Debug for Answer {
 
 /// The longest that one answer may take. The largest known ones are a few megabytes.
 const LONGEST: Duration = Duration::from_mins(15);
+
+/// How long, in all, an answer may lie with its caller before the call loses its room: many times
+/// what a client takes that reads as fast as it gets.
+const DAWDLING: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_secs(1);

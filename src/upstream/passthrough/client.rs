@@ -2,7 +2,8 @@ use std::{mem, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header::AUTHORIZATION,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, RETRY_AFTER},
 };
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
@@ -80,10 +81,19 @@ impl Client {
         let passed = result.as_ref().map(Response::status);
         self.transport.reporter.passed(customer, operation, service, passed, started);
         match result {
-            Ok(response) => {
+            Ok(mut response) => {
                 let silence = self.transport.read_timeout;
-                let answer = |body| Body::new(Answer::new(body, silence, permit, seen));
-                Ok(response.map(answer))
+                let room = match seen {
+                    // Nobody should go on asking while the text of a refusal is being read.
+                    Outcome::Answered { status: 400.., retry_after } => {
+                        if let Some(wait) = permit.end(seen).cooldown {
+                            say_when(wait, retry_after, response.headers_mut());
+                        }
+                        None
+                    }
+                    _ => Some((permit, seen)),
+                };
+                Ok(response.map(|body| Body::new(Answer::new(body, silence, room))))
             }
             Err(error) => {
                 permit.done(seen);
@@ -254,6 +264,14 @@ impl Again {
             Self::Batch(items) => Some(batch::render(&items, authorization)),
             Self::Tape(tape) => tape.replay(),
         }
+    }
+}
+
+/// Tells the caller when Citrix is asked again, where Citrix has given no hint that it could read.
+fn say_when(wait: Duration, hint: Option<Duration>, headers: &mut HeaderMap) {
+    if hint.is_none() || !headers.contains_key(RETRY_AFTER) {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, seconds.into());
     }
 }
 

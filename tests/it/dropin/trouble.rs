@@ -220,6 +220,20 @@ async fn citrix_s_own_429_comes_down_as_it_is_and_the_gateway_s_is_one_too() {
 }
 
 #[tokio::test]
+async fn a_429_without_a_hint_comes_down_with_the_time_that_the_gateway_waits() {
+    let gateway = Gateway::demo().await;
+    gateway.fault(json!({ "match": { "service": "core" }, "times": 1, "rateLimit": "none" }));
+    let reply = gateway.get("/acme/serviceStates").await;
+    assert_eq!(reply.status, 429);
+    assert_eq!(reply.json()["ErrorMessage"], Value::Null, "it is Citrix's");
+    let wait: u64 = reply.header("retry-after").parse().unwrap();
+    let next = gateway.get("/acme/serviceStates").await;
+    next.problem(429, "upstream_rate_limited");
+    let left: u64 = next.header("retry-after").parse().unwrap();
+    assert!((1..=wait).contains(&left), "{left} of {wait}");
+}
+
+#[tokio::test]
 async fn a_service_that_only_fails_is_left_alone_for_a_while() {
     let gateway = Gateway::demo().await;
     gateway.fault(json!({ "match": { "service": "core" }, "status": 500 }));
@@ -251,6 +265,27 @@ async fn monitoring_is_asked_one_call_at_a_time() {
     assert!(citrix.head.starts_with("GET /monitorodata/Sessions"), "{}", citrix.head);
     citrix.answer("200 OK", "", "second").await;
     read_until(&mut second, "second").await;
+}
+
+#[tokio::test]
+async fn a_caller_that_does_not_read_does_not_keep_others_from_citrix() {
+    let mut lab = Lab::start().await;
+    let _idle = lab.send("GET /monitorodata/Machines", "").await;
+    let mut citrix = lab.call().await;
+    let flood = tokio::spawn(async move {
+        citrix.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").await;
+        let part = "x".repeat(1 << 20);
+        for _ in 0..900 {
+            citrix.write(&part).await;
+        }
+    });
+    // Longer than it would be let to wait for the first to end.
+    let mut second = lab.send("GET /monitorodata/Sessions", "").await;
+    let mut citrix = lab.call().await;
+    assert!(citrix.head.starts_with("GET /monitorodata/Sessions"), "{}", citrix.head);
+    citrix.answer("200 OK", "", "second").await;
+    read_until(&mut second, "second").await;
+    flood.abort();
 }
 
 #[tokio::test]
