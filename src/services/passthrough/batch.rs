@@ -1,12 +1,13 @@
 use axum::body::Body;
-use http::Method;
+use http::{HeaderValue, Method};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::{
     classify::{Class, DaasPath, classify, disguised},
     deed::Deed,
+    json::{self, elements, is_null},
     surface::{Surface, item_segments, push_query, push_segments},
 };
 use crate::{
@@ -40,38 +41,42 @@ pub(super) async fn read(body: Body) -> Result<Vec<Item>, Error> {
 /// ones are refused.
 fn parse(body: &[u8]) -> Result<Vec<Item>, Error> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| invalid("", format!("the batch is not JSON: {error}")))?;
-    let [items] = fields(value, "", ["Items"])?;
-    let Value::Array(items) = items else {
-        return Err(invalid("/Items", "Items must be an array"));
+    let body = str::from_utf8(body).map_err(|_| invalid("", "the batch is not UTF-8"))?;
+    let [items] = fields("", body, ["Items"])?;
+    let items = items.and_then(|items| elements(items, MAX_ITEMS));
+    let Some(items) = items.filter(|items| !items.is_empty()) else {
+        let detail = format!("Items must be an array of between 1 and {MAX_ITEMS} items");
+        return Err(invalid("/Items", detail));
     };
-    if items.is_empty() || items.len() > MAX_ITEMS {
-        return Err(invalid("/Items", format!("a batch has between 1 and {MAX_ITEMS} items")));
-    }
-    items.into_iter().enumerate().map(|(at, value)| item(&format!("/Items/{at}"), value)).collect()
+    let item = |(at, value): (usize, &RawValue)| item(&format!("/Items/{at}"), value);
+    items.into_iter().enumerate().map(item).collect()
 }
 
-fn item(at: &str, value: Value) -> Result<Item, Error> {
+fn item(at: &str, value: &RawValue) -> Result<Item, Error> {
     let names = ["Reference", "Method", "RelativeUrl", "Headers", "Body"];
-    let [reference, method, relative_url, headers, body] = fields(value, at, names)?;
+    let [reference, method, relative_url, headers, body] = fields(at, value.get(), names)?;
     let below = |name: &str| format!("{at}/{name}");
     let reference = text(&below("Reference"), reference)?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if reference.is_empty() || !reference.bytes().all(plain) {
-        let detail = "a reference is made of letters, digits, '-' and '_'";
+    if !(1..=MAX_REFERENCE).contains(&reference.len()) || !reference.bytes().all(plain) {
+        let detail =
+            format!("a reference is made of 1 to {MAX_REFERENCE} letters, digits, '-' and '_'");
         return Err(invalid(&below("Reference"), detail));
     }
-    let method = text(&below("Method"), method)?.to_ascii_uppercase();
-    let Some(method) = METHODS.into_iter().find(|known| known.as_str() == method) else {
-        return Err(invalid(&below("Method"), format!("{method:?} is no method of a batch")));
+    let method = text(&below("Method"), method)?;
+    let known = |known: &Method| known.as_str().eq_ignore_ascii_case(&method);
+    let Some(method) = METHODS.into_iter().find(known) else {
+        return Err(invalid(&below("Method"), "this is no method of a batch"));
     };
     let relative_url = text(&below("RelativeUrl"), relative_url)?;
+    let wrong_url = |reason: &str| invalid(&below("RelativeUrl"), reason);
+    if relative_url.len() > MAX_URL {
+        return Err(wrong_url("the URL is longer than one may be"));
+    }
     let (path, query) = match relative_url.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (relative_url.as_str(), None),
     };
-    let wrong_url = |reason: &str| invalid(&below("RelativeUrl"), reason);
     let segments = item_segments(path).map_err(wrong_url)?;
     if let Some(reason) = query.and_then(overrides_method) {
         return Err(wrong_url(reason));
@@ -102,17 +107,19 @@ fn item(at: &str, value: Value) -> Result<Item, Error> {
     Ok(Item { call, deed })
 }
 
-fn item_headers(at: &str, value: Value) -> Result<Vec<(String, String)>, Error> {
-    let headers = match value {
-        Value::Null => return Ok(Vec::new()),
-        Value::Array(headers) if headers.len() <= MAX_HEADERS => headers,
-        _ => return Err(invalid(at, format!("Headers must be an array of at most {MAX_HEADERS}"))),
+fn item_headers(at: &str, value: Option<&RawValue>) -> Result<Vec<(String, String)>, Error> {
+    let Some(value) = value.filter(|_| !is_null(value)) else { return Ok(Vec::new()) };
+    let Some(headers) = elements(value, MAX_HEADERS) else {
+        return Err(invalid(at, format!("Headers must be an array of at most {MAX_HEADERS}")));
     };
     let mut passing = Vec::new();
     for (index, header) in headers.into_iter().enumerate() {
         let at = format!("{at}/{index}");
-        let [name, value] = fields(header, &at, ["Name", "Value"])?;
+        let [name, value] = fields(&at, header.get(), ["Name", "Value"])?;
         let (name, value) = (text(&at, name)?, optional_text(&at, value)?.unwrap_or_default());
+        if HeaderValue::from_str(&value).is_err() {
+            return Err(invalid(&at, "this is no value of a header"));
+        }
         if passes_in_batch(&name) {
             passing.push((name, value));
         }
@@ -120,33 +127,20 @@ fn item_headers(at: &str, value: Value) -> Result<Vec<(String, String)>, Error> 
     Ok(passing)
 }
 
-/// The properties of an object in the order of `names`; `null` for those that are not there.
-fn fields<const N: usize>(value: Value, at: &str, names: [&str; N]) -> Result<[Value; N], Error> {
-    let Value::Object(object) = value else {
-        return Err(invalid(at, "an object is needed here"));
-    };
-    let mut found: [Option<Value>; N] = [const { None }; N];
-    let object: Map<String, Value> = object;
-    for (key, value) in object {
-        let Some(position) = names.iter().position(|name| name.eq_ignore_ascii_case(&key)) else {
-            return Err(invalid(at, format!("{key:?} is not known here")));
-        };
-        if found[position].replace(value).is_some() {
-            return Err(invalid(at, format!("{key:?} is there twice")));
-        }
-    }
-    Ok(found.map(Option::unwrap_or_default))
+fn fields<'a, const N: usize>(
+    at: &str,
+    text: &'a str,
+    names: [&str; N],
+) -> Result<[Option<&'a RawValue>; N], Error> {
+    json::fields(text, names).map_err(|wrong| invalid(at, wrong))
 }
 
-fn text(at: &str, value: Value) -> Result<String, Error> {
-    match value {
-        Value::String(text) => Ok(text),
-        _ => Err(invalid(at, "text is needed here")),
-    }
+fn text(at: &str, value: Option<&RawValue>) -> Result<String, Error> {
+    json::text(value).ok_or_else(|| invalid(at, "text is needed here"))
 }
 
-fn optional_text(at: &str, value: Value) -> Result<Option<String>, Error> {
-    if value.is_null() { Ok(None) } else { text(at, value).map(Some) }
+fn optional_text(at: &str, value: Option<&RawValue>) -> Result<Option<String>, Error> {
+    if is_null(value) { Ok(None) } else { text(at, value).map(Some) }
 }
 
 /// Whether a query asks for another method than the request has: nothing that is authorized by its
@@ -176,16 +170,25 @@ const OVERRIDES: [&str; 4] = ["_method", "http-method", "http-method-override", 
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 const MAX_ITEMS: usize = 1000;
 const MAX_HEADERS: usize = 32;
+const MAX_REFERENCE: usize = 256;
+
+/// As long as the target of a request may be where nothing else is configured. The record of
+/// changes holds the whole path.
+const MAX_URL: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::domain::Action;
 
     fn one(item: &Value) -> Result<Item, Error> {
-        parse(json!({ "Items": [item] }).to_string().as_bytes()).map(|mut items| items.remove(0))
+        read(&json!({ "Items": [item] }).to_string()).map(|mut items| items.remove(0))
+    }
+
+    fn read(body: &str) -> Result<Vec<Item>, Error> {
+        parse(body.as_bytes())
     }
 
     #[test]
@@ -223,26 +226,30 @@ mod tests {
         assert!(with("RelativeUrl", json!("/../x")));
         assert!(with("RelativeUrl", json!("/x?_method=DELETE")));
         assert!(with("RelativeUrl", json!("/x?X-HTTP-Method%2DOverride=DELETE")));
+        assert!(with("RelativeUrl", json!(format!("/{}", "x".repeat(MAX_URL)))));
         assert!(with("RelativeUrl", json!(7)));
         assert!(with("Method", json!("TRACE")));
         assert!(with("Reference", json!("a b")));
         assert!(with("Headers", json!({ "Name": "x" })));
         for body in ["", "[]", "{}", r#"{"Items":[]}"#, r#"{"Items":[],"items":[]}"#, "{\"Items\":"]
         {
-            assert!(parse(body.as_bytes()).is_err(), "{body}");
+            assert!(read(body).is_err(), "{body}");
         }
+        let twice =
+            r#"{"Items":[{"Reference":"1","Method":"GET","Method":"DELETE","RelativeUrl":"/x"}]}"#;
+        assert!(read(twice).is_err(), "a name is there twice");
         let nested = json!({ "Reference": "1", "Method": "POST", "RelativeUrl": "/$BATCH" });
         assert!(one(&nested).is_err());
     }
 
     #[test]
-    fn the_last_of_two_equal_names_is_what_is_judged_and_what_is_sent() {
-        let text = r#"{"Items":[{"Reference":"1","Method":"GET","Method":"DELETE","RelativeUrl":"/Machines/x"}]}"#;
-        let items = parse(text.as_bytes()).unwrap();
-        assert_eq!(
-            (items[0].deed.action, items[0].call.method.as_str()),
-            (Action::Write, "DELETE")
-        );
+    fn a_header_of_an_item_holds_no_line_end() {
+        for name in ["X-TimeZone", "Authorization"] {
+            let headers = json!([{ "Name": name, "Value": "UTC\r\nAuthorization: Bearer x" }]);
+            let item = json!({ "Reference": "1", "Method": "GET", "RelativeUrl": "/me",
+                "Headers": headers });
+            assert!(one(&item).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod authorize;
 mod batch;
 mod classify;
 mod deed;
+mod json;
 mod named;
 mod record;
 mod surface;

@@ -152,6 +152,11 @@ async fn a_batch_that_is_none_is_explained_and_goes_nowhere() {
             r#"{"Items":[{"Reference":"1","Method":"CONNECT","RelativeUrl":"/a"}]}"#,
             "/Items/0/Method",
         ),
+        (
+            r#"{"Items":[{"Reference":"1","Method":"GET","RelativeUrl":"/a","Headers":
+                [{"Name":"X-TimeZone","Value":"UTC\r\nAuthorization: Bearer x"}]}]}"#,
+            "/Items/0/Headers/0",
+        ),
     ] {
         let request = gateway
             .request(Method::POST, "/cvad/manage/$batch")
