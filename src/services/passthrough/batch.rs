@@ -1,13 +1,13 @@
 use axum::body::Body;
 use http::{HeaderValue, Method};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
 
 use super::{
     classify::{Class, DaasPath, classify, disguised},
     deed::Deed,
     json::{self, elements, is_null},
+    query::Queries,
     surface::{Surface, item_segments, push_query, push_segments},
 };
 use crate::{
@@ -25,21 +25,28 @@ pub(super) struct Item {
     pub(super) deed: Deed,
 }
 
+/// What holds for every item of a batch.
+pub(super) struct Rules<'a> {
+    /// What the customer is called.
+    pub(super) own: [&'a str; 2],
+    pub(super) queries: Queries,
+}
+
 /// Reads a whole batch, within bounds.
-pub(super) async fn read(body: Body) -> Result<Vec<Item>, Error> {
+pub(super) async fn read(body: Body, rules: &Rules<'_>) -> Result<Vec<Item>, Error> {
     let collected = Limited::new(body, MAX_BYTES).collect().await.map_err(|error| {
         let first: &(dyn std::error::Error + 'static) = error.as_ref();
         let mut chain = std::iter::successors(Some(first), |&error| error.source());
         let too_large = chain.any(<dyn std::error::Error>::is::<LengthLimitError>);
         Error::Body(if too_large { BodyFault::TooLarge } else { BodyFault::Incomplete })
     })?;
-    parse(&collected.to_bytes())
+    parse(&collected.to_bytes(), rules)
 }
 
 /// Understands a batch. What is sent on is written anew from what is understood here, so that
 /// nothing else can be meant by it: names count without case, none may be there twice, and unknown
 /// ones are refused.
-fn parse(body: &[u8]) -> Result<Vec<Item>, Error> {
+fn parse(body: &[u8], rules: &Rules<'_>) -> Result<Vec<Item>, Error> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let body = str::from_utf8(body).map_err(|_| invalid("", "the batch is not UTF-8"))?;
     let [items] = fields("", body, ["Items"])?;
@@ -48,11 +55,11 @@ fn parse(body: &[u8]) -> Result<Vec<Item>, Error> {
         let detail = format!("Items must be an array of between 1 and {MAX_ITEMS} items");
         return Err(invalid("/Items", detail));
     };
-    let item = |(at, value): (usize, &RawValue)| item(&format!("/Items/{at}"), value);
+    let item = |(at, value): (usize, &RawValue)| item(&format!("/Items/{at}"), value, rules);
     items.into_iter().enumerate().map(item).collect()
 }
 
-fn item(at: &str, value: &RawValue) -> Result<Item, Error> {
+fn item(at: &str, value: &RawValue, rules: &Rules<'_>) -> Result<Item, Error> {
     let names = ["Reference", "Method", "RelativeUrl", "Headers", "Body"];
     let [reference, method, relative_url, headers, body] = fields(at, value.get(), names)?;
     let below = |name: &str| format!("{at}/{name}");
@@ -78,10 +85,13 @@ fn item(at: &str, value: &RawValue) -> Result<Item, Error> {
         None => (relative_url.as_str(), None),
     };
     let segments = item_segments(path).map_err(wrong_url)?;
-    if let Some(reason) = query.and_then(overrides_method) {
+    if let Some(reason) = query.and_then(|query| rules.queries.fault(query)) {
         return Err(wrong_url(reason));
     }
     let path = DaasPath::of(Surface::Manage, &segments);
+    if let Some(reason) = path.other_form(rules.own) {
+        return Err(wrong_url(reason));
+    }
     if method != Method::GET
         && method != Method::HEAD
         && let Some(reason) = disguised(Surface::Manage, &path.rest)
@@ -143,28 +153,12 @@ fn optional_text(at: &str, value: Option<&RawValue>) -> Result<Option<String>, E
     if is_null(value) { Ok(None) } else { text(at, value).map(Some) }
 }
 
-/// Whether a query asks for another method than the request has: nothing that is authorized by its
-/// method may mean another.
-pub(super) fn overrides_method(query: &str) -> Option<&'static str> {
-    let overriding = |pair: &str| {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name).replace('+', " ");
-        let name = percent_decode_str(&name).decode_utf8_lossy().trim().to_ascii_lowercase();
-        OVERRIDES.contains(&name.trim_start_matches("x-"))
-    };
-    query
-        .split(['&', ';'])
-        .any(overriding)
-        .then_some("the query asks for another method than the request has")
-}
-
 fn invalid(pointer: &str, detail: impl Into<String>) -> Error {
     Error::Invalid { pointer: pointer.to_owned(), detail: detail.into() }
 }
 
 const METHODS: [Method; 6] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-
-const OVERRIDES: [&str; 4] = ["_method", "http-method", "http-method-override", "method-override"];
 
 /// Bounds of one batch: real ones have some hundred items of a few hundred bytes.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -188,7 +182,7 @@ mod tests {
     }
 
     fn read(body: &str) -> Result<Vec<Item>, Error> {
-        parse(body.as_bytes())
+        parse(body.as_bytes(), &Rules { own: ["abcd1024", "acme"], queries: Queries::default() })
     }
 
     #[test]
@@ -226,6 +220,8 @@ mod tests {
         assert!(with("RelativeUrl", json!("/../x")));
         assert!(with("RelativeUrl", json!("/x?_method=DELETE")));
         assert!(with("RelativeUrl", json!("/x?X-HTTP-Method%2DOverride=DELETE")));
+        assert!(with("RelativeUrl", json!("/x?access_token=y")));
+        assert!(with("RelativeUrl", json!("/ABCD1024/site/Machines")));
         assert!(with("RelativeUrl", json!(format!("/{}", "x".repeat(MAX_URL)))));
         assert!(with("RelativeUrl", json!(7)));
         assert!(with("Method", json!("TRACE")));

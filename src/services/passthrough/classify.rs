@@ -30,6 +30,8 @@ pub(super) struct DaasPath {
     pub(super) sites: Vec<String>,
     /// What follows the site, in lower case.
     pub(super) rest: Vec<String>,
+    /// The first segment, in lower case.
+    first: String,
 }
 
 impl DaasPath {
@@ -39,23 +41,30 @@ impl DaasPath {
         let lower = lower(segments);
         let siteless = lower.first().is_none_or(|first| SITELESS.contains(&first.as_str()));
         let mut sites = Vec::new();
-        if let ["sites", site, ..] = &words(&lower)[..] {
+        let first = lower.first().cloned().unwrap_or_default();
+        let at = usize::from(surface == Surface::Preview && !siteless);
+        sites.extend_from_slice(&lower[..at]);
+        let rest = lower[at..].to_vec();
+        if let ["sites", site, ..] = &words(&rest)[..] {
             sites.push((*site).to_owned());
         }
-        let rest = if surface == Surface::Preview && !siteless {
-            sites.push(lower[0].clone());
-            lower[1..].to_vec()
-        } else {
-            lower
+        Self { sites, rest, first }
+    }
+
+    /// Why the path may not be passed on: it is one of another form of the same API, where
+    /// customer and site stand before what is judged here. `own` is what the customer is called.
+    pub(super) fn other_form(&self, own: [&str; 2]) -> Option<&'static str> {
+        let foreign = |word: &str| {
+            // A lenient parser could drop these.
+            let word =
+                word.trim_matches(|c: char| c.is_whitespace() || c == '.' || c == '\u{feff}');
+            OTHER_FORMS.contains(&word) || own.iter().any(|own| own.eq_ignore_ascii_case(word))
         };
-        // An id where a collection should be: in another form of the same API, a customer or site
-        // stands there.
-        if let Some(first) = rest.first()
-            && (uuid::Uuid::parse_str(first).is_ok() || OTHER_FORMS.contains(&first.as_str()))
-        {
-            sites.push(first.clone());
-        }
-        Self { sites, rest }
+        let collection = self.rest.first().map_or("", String::as_str);
+        let is_id = uuid::Uuid::parse_str(collection.trim()).is_ok();
+        (is_id || foreign(collection) || foreign(&self.first)).then_some(
+            "the path begins like one of another form of the API: send what follows customer and site",
+        )
     }
 
     /// Whether it shows only what every client asks for before it can name a site.
@@ -168,8 +177,10 @@ fn words(segments: &[String]) -> Vec<&str> {
 /// What is in no site.
 const SITELESS: [&str; 4] = ["me", "sites", "healthcheck", "tokens"];
 
-/// First segments of the same API on other hosts, after which a customer and a site follow.
-const OTHER_FORMS: [&str; 4] = ["v1", "techpreview", "citrix", "citrixonpremises"];
+/// First segments of the same API on other hosts, after which a customer and a site follow, and of
+/// its two forms here.
+const OTHER_FORMS: [&str; 6] =
+    ["v1", "techpreview", "citrix", "citrixonpremises", "cvad", "cvadapis"];
 
 /// What can be searched.
 const COLLECTIONS: [&str; 8] = [
@@ -346,14 +357,46 @@ mod tests {
             let path = DropInPath::of(path).unwrap();
             DaasPath::of(path.surface(), path.below()).sites
         };
-        let id = "0f8fad5b-d9cb-469f-a165-70867728950e";
         assert_eq!(sites("/cvad/manage/Machines/x"), [""; 0]);
         assert_eq!(sites("/cvad/manage/Sites/One/Status"), ["one"]);
         assert_eq!(sites("/cvadapis/One/Machines"), ["one"]);
         assert_eq!(sites("/cvadapis/me"), [""; 0]);
         assert_eq!(sites("/cvadapis/Sites/One"), ["one"]);
-        assert_eq!(sites(&format!("/cvad/manage/{id}/Machines")), [id]);
-        assert_eq!(sites(&format!("/cvadapis/one/{id}/Machines")), ["one", id]);
-        assert_eq!(sites("/cvad/manage/techpreview/abcd/one/Machines"), ["techpreview"]);
+        assert_eq!(sites("/cvadapis/one/Sites/Two/Status"), ["one", "two"]);
+    }
+
+    #[test]
+    fn paths_of_other_forms_of_the_api_are_told() {
+        let is_other = |path: &str| {
+            let path = DropInPath::of(path).unwrap();
+            DaasPath::of(path.surface(), path.below()).other_form(["ABCD1024", "acme"]).is_some()
+        };
+        for path in [
+            "/cvad/manage/0f8fad5b-d9cb-469f-a165-70867728950e/Machines",
+            "/cvad/manage/abcd1024/site/Machines",
+            "/cvad/manage/Acme/site/Machines",
+            "/cvad/manage/abcd1024%20/site/Machines",
+            "/cvad/manage/abcd1024./site/Machines",
+            "/cvad/manage/V1/abcd1024/site/Machines",
+            "/cvad/manage/techpreview/x/site/Machines",
+            "/cvad/manage/cvadapis/site/Machines",
+            "/cvad/manage/cvad/manage/Sites/two",
+            "/cvadapis/abcd1024/site/Machines",
+            "/cvadapis/site/abcd1024/other/Machines",
+            "/cvadapis/site/0f8fad5b-d9cb-469f-a165-70867728950e/Machines",
+            "/cvadapis/citrix/site/Machines",
+        ] {
+            assert!(is_other(path), "{path}");
+        }
+        for path in [
+            "/cvad/manage",
+            "/cvad/manage/me",
+            "/cvad/manage/Machines/abcd1024",
+            "/cvad/manage/Sites/acme",
+            "/cvadapis/0f8fad5b-d9cb-469f-a165-70867728950e/Machines",
+            "/cvadapis/me",
+        ] {
+            assert!(!is_other(path), "{path}");
+        }
     }
 }

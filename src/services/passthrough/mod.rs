@@ -9,6 +9,7 @@ mod classify;
 mod deed;
 mod json;
 mod named;
+mod query;
 mod record;
 mod surface;
 
@@ -20,9 +21,10 @@ use http::{HeaderMap, HeaderValue, Method, Response};
 pub use surface::{DropInPath, Surface};
 
 use self::{
-    batch::{Item, overrides_method},
+    batch::Item,
     classify::{Class, DaasPath, classify, disguised, lower},
     deed::Deed,
+    query::Queries,
     surface::push_query,
 };
 use super::{Account, Core, Error};
@@ -76,7 +78,7 @@ impl Passthrough {
     ) -> Result<Response<Body>, Error> {
         let account = self.account(ctx, &call)?;
         let site = named::site(&call)?;
-        let (payload, deeds) = read(&mut call, site.as_ref()).await?;
+        let (payload, deeds) = read(&mut call, account, site.as_ref()).await?;
         for deed in &deeds {
             self.authorize(ctx, account, deed)?;
         }
@@ -117,7 +119,7 @@ impl Passthrough {
             let detail = "the path names another customer than Citrix-CustomerId";
             return Err(invalid("/Citrix-CustomerId", detail));
         }
-        if let Some(reason) = call.query.as_deref().and_then(overrides_method) {
+        if let Some(reason) = call.query.as_deref().and_then(|it| Queries::of(call).fault(it)) {
             return Err(invalid("/", reason));
         }
         Ok(account)
@@ -145,10 +147,18 @@ impl Passthrough {
 }
 
 /// What a call asks for, and what goes up of its body. `site` is the one in its header.
-async fn read(call: &mut DropInCall, site: Option<&SiteId>) -> Result<(Payload, Vec<Deed>), Error> {
+async fn read(
+    call: &mut DropInCall,
+    account: &Account,
+    site: Option<&SiteId>,
+) -> Result<(Payload, Vec<Deed>), Error> {
     let surface = call.path.surface();
     let path = surface.is_daas().then(|| DaasPath::of(surface, call.path.below()));
     let rest = path.as_ref().map_or_else(|| lower(call.path.below()), |path| path.rest.clone());
+    let own = [account.id(), account.name().as_str()];
+    if let Some(reason) = path.as_ref().and_then(|path| path.other_form(own)) {
+        return Err(invalid("/", reason));
+    }
     if !is_read(&call.method)
         && let Some(reason) = disguised(surface, &rest)
     {
@@ -161,7 +171,8 @@ async fn read(call: &mut DropInCall, site: Option<&SiteId>) -> Result<(Payload, 
             (payload, vec![Deed::on(path.as_ref(), action)])
         }
         Class::Batch => {
-            let items = batch::read(body.unwrap_or_default()).await?;
+            let rules = batch::Rules { own, queries: Queries::of(call) };
+            let items = batch::read(body.unwrap_or_default(), &rules).await?;
             let (calls, deeds) = items.into_iter().map(|Item { call, deed }| (call, deed)).unzip();
             (Payload::Batch(calls), deeds)
         }

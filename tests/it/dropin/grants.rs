@@ -148,8 +148,6 @@ async fn a_grant_on_single_sites_reaches_no_further() {
         (404, "GET /cvad/manage/Sites/elsewhere", Some(&site)),
         (404, "GET /cvadapis/elsewhere/Machines", Some(&site)),
         (404, "POST /cvad/manage/elsewhere", Some("elsewhere")),
-        (404, "GET /cvad/manage/0f8fad5b-d9cb-469f-a165-70867728950e/Machines", Some(&site)),
-        (404, "GET /cvad/manage/techpreview/acme/elsewhere/Machines", Some(&site)),
         (403, "POST /cvad/manage/Machines/{m}/$start", Some("second")),
         (403, "GET /cvad/manage/Machines", None),
         (403, "POST /cvad/manage/Machines/{m}/$start", None),
@@ -168,17 +166,59 @@ async fn a_grant_on_single_sites_reaches_no_further() {
         let code = if *status == 404 { "not_found" } else { "policy_denied" };
         reply.problem(*status, code);
     }
-    for url in ["/Sites/elsewhere", "/0f8fad5b-d9cb-469f-a165-70867728950e/Machines", "/v1/acme/x"]
-    {
-        let item = json!({ "Reference": "1", "Method": "GET", "RelativeUrl": url });
-        let request = gateway
-            .request_as(&key, Method::POST, "/cvad/manage/$batch")
-            .header("citrix-customerid", ACME)
-            .header("citrix-instanceid", &site)
-            .body(json!({ "Items": [item] }).to_string());
-        gateway.send(request).await.problem(404, "not_found");
+    let elsewhere = "/Sites/elsewhere";
+    batched(&gateway, &key, &site, "GET", elsewhere).await.problem(404, "not_found");
+    assert_eq!(gateway.total_asked().await, asked);
+}
+
+#[tokio::test]
+async fn a_path_of_another_form_of_the_api_leads_nowhere() {
+    let demo = Gateway::demo().await;
+    let site = site(&demo, "acme");
+    drop(demo);
+    let grants =
+        format!(r#"{{ actions = ["read", "write"], customers = ["acme"], sites = ["{site}"] }}"#);
+    let (builder, key) = Gateway::builder().app("one-site", &grants);
+    let gateway = builder.start().await;
+    let ids = ids(&gateway).await;
+    let asked = gateway.total_asked().await;
+    for start in [
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "abcd1024xyz/other",
+        "ABCD1024xyz/{s}",
+        "Acme/other",
+        "abcd1024xyz%20/other",
+        "v1/abcd1024xyz/other",
+        "techpreview/abcd1024xyz/other",
+        "citrix/x",
+        "cvadapis/other",
+        "cvad/manage",
+    ] {
+        for (method, end) in
+            [("GET", "Machines"), ("GET", "Sites/other"), ("POST", "Machines/{m}/$reboot")]
+        {
+            let path = format!("{start}/{end}").replace("{s}", &site).replace("{m}", &ids.1);
+            for base in ["/cvad/manage".to_owned(), format!("/cvadapis/{site}")] {
+                let call = format!("{method} {base}/{path}");
+                let reply = ask(&gateway, &key, &call, ACME, Some(&site), &ids).await;
+                reply.problem(400, "invalid_request");
+            }
+            let reply = batched(&gateway, &key, &site, method, &format!("/{path}")).await;
+            let problem = reply.problem(400, "invalid_request");
+            assert_eq!(problem["errors"][0]["pointer"], "/Items/0/RelativeUrl");
+        }
     }
     assert_eq!(gateway.total_asked().await, asked);
+}
+
+async fn batched(gateway: &Gateway, key: &ApiKey, site: &str, method: &str, url: &str) -> Reply {
+    let item = json!({ "Reference": "1", "Method": method, "RelativeUrl": url });
+    let request = gateway
+        .request_as(key, Method::POST, "/cvad/manage/$batch")
+        .header("citrix-customerid", ACME)
+        .header("citrix-instanceid", site)
+        .body(json!({ "Items": [item] }).to_string());
+    gateway.send(request).await
 }
 
 async fn ids(gateway: &Gateway) -> (String, String) {

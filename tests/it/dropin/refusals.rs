@@ -122,6 +122,36 @@ async fn what_could_be_read_in_two_ways_is_refused() {
 }
 
 #[tokio::test]
+async fn a_credential_in_the_query_goes_nowhere() {
+    let (builder, other) =
+        Gateway::builder().app("other", r#"{ actions = ["read"], customers = ["acme"] }"#);
+    let gateway = builder.start().await;
+    for query in [
+        "access_token=x",
+        "a=b&Api_Key=x",
+        "APIKEY=x",
+        "authorization=Bearer%20x",
+        "X-Api-Key=x",
+        "client%5Fsecret=x",
+        &format!("token={}", gateway.key),
+        &format!("token={}", other.expose()),
+        &gateway.key,
+    ] {
+        for path in ["/cvad/manage/me", "/acme/serviceStates", "/resourcelocations"] {
+            let reply = call(&gateway, "GET", &format!("{path}?{query}")).await;
+            printable(&reply, 400, "invalid_request");
+            assert!(!reply.text.contains(&gateway.key));
+        }
+        let url = format!("/me?{query}");
+        let item = json!({ "Reference": "1", "Method": "GET", "RelativeUrl": url });
+        let batch = request(&gateway, "POST", "/cvad/manage/$batch");
+        let batch = batch.body(json!({ "Items": [item] }).to_string());
+        printable(&gateway.send(batch).await, 400, "invalid_request");
+    }
+    assert_eq!(gateway.total_asked().await, 0);
+}
+
+#[tokio::test]
 async fn headers_that_could_be_read_in_two_ways_are_refused() {
     let gateway = Gateway::demo().await;
     for path in ["/cvad/manage/me", "/v1/whoami"] {

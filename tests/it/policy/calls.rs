@@ -106,6 +106,18 @@ impl Call {
         }
     }
 
+    /// Whether it begins like a path of another form of the API, in which the customer or a site
+    /// stands first.
+    pub(super) fn is_of_another_form(&self) -> bool {
+        let starts = ["{s}/", "{c}/", "v1/", "TechPreview/", "cvad/", "cvadapis/"];
+        let is = |&(.., path): &Entry| starts.iter().any(|start| path.starts_with(start));
+        match &self.shape {
+            Shape::Daas(_, entry) => is(entry),
+            Shape::Batch(_, items) => items.iter().any(is),
+            Shape::Platform(_) => false,
+        }
+    }
+
     /// The customer as this call names it.
     pub(super) fn customer_as_named(&self) -> &'static str {
         match self.customer {
@@ -150,6 +162,7 @@ impl Call {
             Shape::Batch(_, items) => {
                 let mut luck = Luck::of(self.spelling);
                 let item = |(at, (_, method, path)): (usize, &Entry)| {
+                    let path = path.replace("{c}", self.customer_as_named());
                     let path = luck.spelled(&path.replace("{s}", self.in_path));
                     let slash = if luck.one_in(4) { "" } else { "/" };
                     let url = format!("{slash}{path}");
@@ -220,6 +233,12 @@ const DAAS: &[Entry] = &[
     (Read, "GET", "Sites/{s}"),
     (Read, "GET", "Sites/{s}/Status"),
     (Read, "GET", "{s}/Machines"),
+    (Read, "GET", "{c}/{s}/Machines"),
+    (Read, "HEAD", "cvad/manage/Sites/{s}"),
+    (Read, "GET", "v1/{c}/{s}/Machines"),
+    (Power, "POST", "{c}/{s}/Machines/x/$start"),
+    (Power, "POST", "cvadapis/{s}/Machines/x/$start"),
+    (Power, "POST", "TechPreview/{c}/{s}/Machines/x/$start"),
     (Read, "GET", "Machines"),
     (Read, "HEAD", "Machines/x"),
     (Read, "GET", "Machines/x/$reboot"),

@@ -31,6 +31,9 @@ fn verdict(grants: &[Words], call: &Call) -> Verdict {
     if naming.is_empty() {
         return Verdict::Absent;
     }
+    if call.is_of_another_form() {
+        return Verdict::Unsound;
+    }
     // One item that is refused refuses the batch.
     let mut verdicts = call.deeds().into_iter().map(|deed| judged(&naming, &deed));
     verdicts.find(|verdict| *verdict != Verdict::Allowed).unwrap_or(Verdict::Allowed)
@@ -90,6 +93,7 @@ fn fits(reply: &Reply, verdict: Verdict, call: &Call, absent: &Value) -> bool {
         Verdict::Allowed => return by_citrix,
         Verdict::Forbidden(_) => 403,
         Verdict::Absent => 404,
+        Verdict::Unsound => 400,
     };
     if by_citrix || reply.status != status {
         return false;
@@ -98,6 +102,9 @@ fn fits(reply: &Reply, verdict: Verdict, call: &Call, absent: &Value) -> bool {
         return reply.text.is_empty();
     }
     let mut problem = reply.json();
+    if verdict == Verdict::Unsound {
+        return problem["code"] == "invalid_request";
+    }
     let said = problem["ErrorMessage"].as_str().unwrap_or_default().to_owned();
     if let (Verdict::Forbidden(action), Some(customer)) = (verdict, call.customer) {
         return problem["code"] == "policy_denied"

@@ -25,6 +25,8 @@ pub(super) enum Verdict {
     Forbidden(Action),
     /// It is answered like what is not there.
     Absent,
+    /// What is asked for could be read in two ways.
+    Unsound,
 }
 
 /// How often each kind of verdict was met.
@@ -38,6 +40,7 @@ impl Met {
                 Verdict::Allowed => 0,
                 Verdict::Forbidden(_) => 1,
                 Verdict::Absent => 2,
+                Verdict::Unsound => continue,
             };
             self.0.borrow_mut()[at] += 1;
         }
