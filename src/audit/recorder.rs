@@ -1,4 +1,5 @@
 use std::{
+    iter::repeat,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -29,12 +30,13 @@ pub struct Audit {
     ids: Arc<Mutex<ContextV7>>,
 }
 
-/// A change that is recorded and about to be made. Its outcome is still to be written.
+/// Changes that are recorded and about to be made by one call. Their outcomes are still to be
+/// written.
 #[derive(Debug)]
 #[must_use = "the outcome is still to be written"]
 pub struct Intent {
     audit: Audit,
-    entry: Entry,
+    entries: Vec<Entry>,
 }
 
 /// The trail could not be written or read.
@@ -66,17 +68,30 @@ impl Audit {
     /// Only once this returns may anything be sent.
     ///
     /// # Errors
-    /// [`Unavailable::TakenOver`] when `also` found something else than it must; otherwise the
-    /// record could not be written.
+    /// See [`Self::begin_all`].
     pub async fn begin(
         &self,
         ctx: &CallContext,
         event: Event,
         also: impl IntoIterator<Item = Query>,
     ) -> Result<Intent, Unavailable> {
-        let entry = Entry::new(self.next_id(), ctx, event);
-        let mut queries = vec![entry.insert()];
-        queries.extend(also);
+        self.begin_all(ctx, [event], also).await
+    }
+
+    /// The same for several things that one call does: all of them are recorded, or none.
+    ///
+    /// # Errors
+    /// [`Unavailable::TakenOver`] when `also` found something else than it must; otherwise the
+    /// record could not be written.
+    pub async fn begin_all(
+        &self,
+        ctx: &CallContext,
+        events: impl IntoIterator<Item = Event>,
+        also: impl IntoIterator<Item = Query>,
+    ) -> Result<Intent, Unavailable> {
+        let entry = |event| Entry::new(self.next_id(), ctx, event);
+        let entries: Vec<_> = events.into_iter().map(entry).collect();
+        let queries = entries.iter().map(Entry::insert).chain(also).collect();
         match timeout(PATIENCE, self.db.write(queries)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) if error.kind == ErrorKind::Conflict => {
@@ -85,8 +100,8 @@ impl Audit {
             Ok(Err(error)) => return Err(Unavailable::NotWritten(error)),
             Err(_) => return Err(Unavailable::TooSlow),
         }
-        self.copy(&entry);
-        Ok(Intent { audit: self.clone(), entry })
+        entries.iter().for_each(|entry| self.copy(entry));
+        Ok(Intent { audit: self.clone(), entries })
     }
 
     /// Gives up on outcomes that will not come any more, and deletes what at `now` is older than
@@ -135,9 +150,17 @@ impl Audit {
 impl Intent {
     /// Records what became of it. A database that does not take it now is asked again for a while,
     /// without anybody waiting; until then the entry says that the outcome is not known.
-    pub async fn end(mut self, outcome: Outcome) {
-        self.entry.ended(outcome, self.audit.clock.now());
-        self.audit.copy(&self.entry);
+    pub async fn end(self, outcome: Outcome) {
+        self.end_each(repeat(outcome)).await;
+    }
+
+    /// The same for several, in the order in which they were begun.
+    pub async fn end_each(mut self, outcomes: impl IntoIterator<Item = Outcome>) {
+        let now = self.audit.clock.now();
+        for (entry, outcome) in self.entries.iter_mut().zip(outcomes) {
+            entry.ended(outcome, now);
+            self.audit.copy(entry);
+        }
         if self.write().await {
             return;
         }
@@ -150,18 +173,20 @@ impl Intent {
                 }
                 pause *= 2;
             }
-            tracing::error!(
-                cwsgate.request_id = self.entry.request_id,
-                cwsgate.audit.id = self.entry.id,
-                outcome = self.entry.outcome,
-                "the outcome of a change could not be recorded"
-            );
+            for entry in &self.entries {
+                tracing::error!(
+                    cwsgate.request_id = entry.request_id,
+                    cwsgate.audit.id = entry.id,
+                    outcome = entry.outcome,
+                    "the outcome of a change could not be recorded"
+                );
+            }
         });
     }
 
     async fn write(&self) -> bool {
-        let update = self.entry.update();
-        matches!(timeout(PATIENCE, self.audit.db.write(vec![update])).await, Ok(Ok(_)))
+        let updates = self.entries.iter().map(Entry::update).collect();
+        matches!(timeout(PATIENCE, self.audit.db.write(updates)).await, Ok(Ok(_)))
     }
 }
 

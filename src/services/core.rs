@@ -183,20 +183,21 @@ impl Core {
         event: audit::Event,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        self.act_and_judge(ctx, event, work, outcome).await
+        self.act_and_judge(ctx, vec![event], work, |result| vec![outcome(result)]).await
     }
 
-    /// The same for work whose answer may not mean that it succeeded.
+    /// The same for work whose answer may not mean that it succeeded, and for several changes in
+    /// one call: `judge` gives the outcome of each, in their order.
     pub(super) async fn act_and_judge<T: Send + 'static>(
         self: &Arc<Self>,
         ctx: &CallContext,
-        event: audit::Event,
+        events: Vec<audit::Event>,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
-        judge: fn(&Result<T, Error>) -> Outcome,
+        judge: impl FnOnce(&Result<T, Error>) -> Vec<Outcome> + Send + 'static,
     ) -> Result<T, Error> {
         let (core, ctx) = (Arc::clone(self), ctx.clone());
         let recorded = self.changes.spawn(async move {
-            let intent = core.audit.begin(&ctx, event, Idempotency::acting(&ctx)).await?;
+            let intent = core.audit.begin_all(&ctx, events, Idempotency::acting(&ctx)).await?;
             let result = AssertUnwindSafe(work).catch_unwind().await;
             let Ok(result) = result else {
                 tracing::error!(
@@ -206,7 +207,7 @@ impl Core {
                 intent.end(Outcome::Unknown(ProblemCode::Internal)).await;
                 return Err(Error::Internal);
             };
-            intent.end(judge(&result)).await;
+            intent.end_each(judge(&result)).await;
             result
         });
         recorded.await.unwrap_or_else(|error| {

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use axum::body::Body;
 use http::{HeaderValue, Method};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -55,7 +57,16 @@ fn parse(body: &[u8], rules: &Rules<'_>) -> Result<Vec<Item>, Error> {
         let detail = format!("Items must be an array of between 1 and {MAX_ITEMS} items");
         return Err(invalid("/Items", detail));
     };
-    let item = |(at, value): (usize, &RawValue)| item(&format!("/Items/{at}"), value, rules);
+    let mut references = HashSet::with_capacity(items.len());
+    let item = |(at, value): (usize, &RawValue)| {
+        let at = format!("/Items/{at}");
+        let item = item(&at, value, rules)?;
+        // Nobody could tell whose answer is whose.
+        if !references.insert(item.call.reference.clone()) {
+            return Err(invalid(&format!("{at}/Reference"), "two items have this reference"));
+        }
+        Ok(item)
+    };
     items.into_iter().enumerate().map(item).collect()
 }
 
@@ -101,11 +112,11 @@ fn item(at: &str, value: &RawValue, rules: &Rules<'_>) -> Result<Item, Error> {
     let Class::Act(action) = classify(Surface::Manage, &method, &path.rest) else {
         return Err(wrong_url("a batch holds no batch"));
     };
-    let mut deed = Deed::on(Some(&path), action);
-    deed.reference = Some(reference.clone());
-    deed.sites = path.sites;
     let mut target = String::new();
     push_segments(&mut target, segments.iter().map(String::as_str));
+    let mut deed = Deed::on(Some(&path), action, &method, &target);
+    deed.reference = Some(reference.clone());
+    deed.sites = path.sites;
     push_query(&mut target, query);
     let call = BatchItem {
         reference,
@@ -231,6 +242,8 @@ mod tests {
         {
             assert!(read(body).is_err(), "{body}");
         }
+        let same = json!({ "Items": [good, good] }).to_string();
+        assert!(read(&same).is_err(), "two items have one reference");
         let twice =
             r#"{"Items":[{"Reference":"1","Method":"GET","Method":"DELETE","RelativeUrl":"/x"}]}"#;
         assert!(read(twice).is_err(), "a name is there twice");

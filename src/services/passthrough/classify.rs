@@ -30,6 +30,8 @@ pub(super) struct DaasPath {
     pub(super) sites: Vec<String>,
     /// What follows the site, in lower case.
     pub(super) rest: Vec<String>,
+    /// The same as it came.
+    pub(super) written: Vec<String>,
     /// The first segment, in lower case.
     first: String,
 }
@@ -48,7 +50,7 @@ impl DaasPath {
         if let ["sites", site, ..] = &words(&rest)[..] {
             sites.push((*site).to_owned());
         }
-        Self { sites, rest, first }
+        Self { sites, rest, written: segments[at..].to_vec(), first }
     }
 
     /// Why the path may not be passed on: it is one of another form of the same API, where

@@ -16,7 +16,7 @@ mod surface;
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response, header::ACCEPT_ENCODING};
 
 pub use surface::{DropInPath, Surface};
 
@@ -25,6 +25,7 @@ use self::{
     classify::{Class, DaasPath, classify, disguised, lower},
     deed::Deed,
     query::Queries,
+    record::Told,
     surface::push_query,
 };
 use super::{Account, Core, Error};
@@ -78,14 +79,14 @@ impl Passthrough {
     ) -> Result<Response<Body>, Error> {
         let account = self.account(ctx, &call)?;
         let site = named::site(&call)?;
-        let (payload, deeds) = read(&mut call, account, site.as_ref()).await?;
+        let mut target = call.path.target(account.id());
+        let (payload, deeds) = read(&mut call, account, &target, site.as_ref()).await?;
         for deed in &deeds {
             self.authorize(ctx, account, deed)?;
         }
         let customer = Arc::clone(account.usable()?);
         self.count_machines(ctx, &deeds)?;
         let surface = call.path.surface();
-        let mut target = call.path.target(customer.id.as_str());
         push_query(&mut target, call.query.as_deref());
         let passage = Passage {
             operation: operation(surface),
@@ -100,7 +101,7 @@ impl Passthrough {
             prefix: surface.prefix(),
             gateway: call.gateway,
         };
-        self.send(ctx, customer, passage).await
+        self.send(ctx, customer, passage, deeds).await
     }
 
     /// The customer of a call. One that the caller may not see is refused before anything else is
@@ -130,26 +131,41 @@ impl Passthrough {
         &self,
         ctx: &CallContext,
         customer: Arc<Customer>,
-        passage: Passage,
+        mut passage: Passage,
+        mut deeds: Vec<Deed>,
     ) -> Result<Response<Body>, Error> {
         if !passage.writes {
             return Ok(self.core.upstream.passthrough.pass(ctx, &customer, passage).await?);
         }
-        let event = record::change(&customer, &passage);
+        deeds.retain(Deed::writes);
+        let events = deeds.iter().map(|deed| record::change(&customer, deed)).collect();
+        let batch = matches!(passage.payload, Payload::Batch(_));
+        if batch {
+            // What became of each is read from the answer.
+            passage.headers.remove(ACCEPT_ENCODING);
+        }
         let (core, own) = (Arc::clone(&self.core), ctx.clone());
         let work = async move {
             // What it changes is not known: it may be anything of the customer's.
             let _writing = core.cache.writing(&customer, None);
-            Ok(core.upstream.passthrough.pass(&own, &customer, passage).await?)
+            let answer = core.upstream.passthrough.pass(&own, &customer, passage).await?;
+            Ok(if batch {
+                Told::by_batch(answer, own.deadline).await
+            } else {
+                Told::unread(answer)
+            })
         };
-        self.core.act_and_judge(ctx, event, work, record::judge).await
+        let judge = move |result: &Result<Told, Error>| record::judge(result, &deeds);
+        Ok(self.core.act_and_judge(ctx, events, work, judge).await?.answer)
     }
 }
 
-/// What a call asks for, and what goes up of its body. `site` is the one in its header.
+/// What a call asks for, and what goes up of its body. `target` is its path as it goes up, `site`
+/// the one in its header.
 async fn read(
     call: &mut DropInCall,
     account: &Account,
+    target: &str,
     site: Option<&SiteId>,
 ) -> Result<(Payload, Vec<Deed>), Error> {
     let surface = call.path.surface();
@@ -168,7 +184,7 @@ async fn read(
     let (payload, mut deeds) = match classify(surface, &call.method, &rest) {
         Class::Act(action) => {
             let payload = body.map_or(Payload::Empty, Payload::Stream);
-            (payload, vec![Deed::on(path.as_ref(), action)])
+            (payload, vec![Deed::on(path.as_ref(), action, &call.method, target)])
         }
         Class::Batch => {
             let rules = batch::Rules { own, queries: Queries::of(call) };

@@ -157,6 +157,11 @@ async fn a_batch_that_is_none_is_explained_and_goes_nowhere() {
                 [{"Name":"X-TimeZone","Value":"UTC\r\nAuthorization: Bearer x"}]}]}"#,
             "/Items/0/Headers/0",
         ),
+        (
+            r#"{"Items":[{"Reference":"1","Method":"GET","RelativeUrl":"/a"},
+                {"Reference":"1","Method":"GET","RelativeUrl":"/b"}]}"#,
+            "/Items/1/Reference",
+        ),
     ] {
         let request = gateway
             .request(Method::POST, "/cvad/manage/$batch")
