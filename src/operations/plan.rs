@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{CallContext, Machine, Session},
-    services::{Bulk, Located, Reach, SourceReport, SourceStatus, Subject, Survey},
+    services::{Bulk, Located, SourceReport, SourceStatus, Subject, Survey},
 };
 
 /// What an operation would act on, and what it would leave alone.
@@ -61,7 +61,11 @@ impl Plan {
             (true, false) => Subject::Sessions,
             (true, true) => Subject::SessionsAndMachines,
         };
-        let survey = survey(bulk, ctx, action, (&include, "in"), subject).await?;
+        let survey = bulk.survey(ctx, action.needs(), &include, subject).await?;
+        if let Some(refusal) = survey.refusal() {
+            return Err(refusal.into());
+        }
+        check_missing(&survey, "in")?;
         if !request.options.partial_plan && any_failed(&survey.sources) {
             return Err(Error::PlanIncomplete { sources: survey.sources });
         }
@@ -70,7 +74,9 @@ impl Plan {
         } else {
             let sessions = action.is_about_sessions();
             let subject = if sessions { Subject::Sessions } else { Subject::Machines };
-            let survey = self::survey(bulk, ctx, action, (&exclude, "exclude"), subject).await?;
+            // Where the action is not granted, nothing need be excluded.
+            let survey = bulk.survey(ctx, action.needs(), &exclude, subject).await?;
+            check_missing(&survey, "exclude")?;
             if any_failed(&survey.sources) {
                 return Err(Error::PlanIncomplete { sources: survey.sources });
             }
@@ -178,17 +184,10 @@ fn by_place(machines: &[Located<Machine>]) -> HashMap<Place<'_>, &Machine> {
         .collect()
 }
 
-async fn survey(
-    bulk: &Bulk,
-    ctx: &CallContext,
-    action: BulkAction,
-    (reaches, list): (&[Reach], &str),
-    subject: Subject,
-) -> Result<Survey, Error> {
-    let survey = bulk.survey(ctx, action.needs(), reaches, subject).await?;
+fn check_missing(survey: &Survey, list: &str) -> Result<(), Error> {
     match survey.missing.first() {
         Some(at) => Err(Error::NotFound { pointer: Some(format!("/selector/{list}/{at}")) }),
-        None => Ok(survey),
+        None => Ok(()),
     }
 }
 

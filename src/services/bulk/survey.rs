@@ -1,7 +1,7 @@
 //! What a bulk operation is about, read from Citrix now.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
@@ -73,12 +73,26 @@ pub struct Survey {
     pub missing: Vec<usize>,
 }
 
+/// What is known of a place after a source was asked for it. Where several sources were, the last
+/// of these words that fits any of them holds.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Fate {
+    /// Nothing that the caller may act on is there: the action is not granted, or the site sleeps.
+    LeftOut,
+    /// It is not there.
+    Absent,
+    /// The source failed, and may hold it.
+    Unread,
+    /// It is there.
+    Found,
+}
+
 impl Bulk {
     /// Reads everything within reach. Customers and sites where the caller lacks the action are
     /// left out, and sources that fail are named: what that means is for the caller to decide.
     ///
     /// # Errors
-    /// When the action is granted nowhere within reach, or a name is ambiguous.
+    /// When a name is ambiguous.
     pub async fn survey(
         &self,
         ctx: &CallContext,
@@ -110,39 +124,42 @@ impl Bulk {
             })
             .collect();
         let mut answers = stream::iter(asks).buffered(core.max_fanout);
-        let mut found = BTreeSet::new();
+        let mut fates = BTreeMap::new();
         while let Some(answer) = answers.next().await {
             let part = answer?;
             survey.machines.extend(part.machines);
             survey.sessions.extend(part.sessions);
             survey.sources.extend(part.sources);
-            found.extend(part.found);
+            merge(&mut fates, part.fates);
             if survey.machines.len() + survey.sessions.len() > MOST_THINGS {
                 return Err(too_many());
             }
         }
-        if let Some(denied) = denied_everywhere(&survey.sources) {
-            return Err(denied);
-        }
-        // A source that failed may hold what was found nowhere else.
-        if survey.sources.iter().all(|source| source.error.is_none()) {
-            survey.missing = (0..reaches.len()).filter(|at| !found.contains(at)).collect();
-        } else {
-            survey.missing = self.invisible(ctx, reaches);
-        }
+        let is_missing = |at: &usize| matches!(fates.get(at), None | Some(Fate::Absent));
+        survey.missing = (0..reaches.len()).filter(is_missing).collect();
         Ok(survey)
     }
+}
 
-    /// Positions of the places in customers that do not exist or may not be seen.
-    fn invisible(&self, ctx: &CallContext, reaches: &[Reach]) -> Vec<usize> {
-        let seen = |name: &str| {
-            let account = self.core.directory.find(name);
-            account.is_some_and(|account| self.core.policy.sees(&ctx.principal, account.key()))
-        };
-        let invisible =
-            |reach: &Reach| matches!(&reach.customer, Wildcard::One(name) if !seen(name));
-        let places = reaches.iter().enumerate();
-        places.filter(|(_, reach)| invisible(reach)).map(|(at, _)| at).collect()
+impl Fate {
+    /// Of all places of a source that gave this instead of an answer.
+    fn after(error: &Error) -> Self {
+        match error.code() {
+            ProblemCode::SiteHibernated => Self::LeftOut,
+            _ => Self::Unread,
+        }
+    }
+}
+
+impl Survey {
+    /// The refusal, when there were sources and the caller lacks the action on each.
+    pub fn refusal(&self) -> Option<Error> {
+        let mut denials = self.sources.iter().map(|source| match &source.error {
+            Some(error @ Error::Denied(_)) => Some(error),
+            _ => None,
+        });
+        let first = denials.next()??;
+        denials.all(|denial| denial.is_some()).then(|| first.clone())
     }
 }
 
@@ -161,7 +178,7 @@ struct Part {
     machines: Vec<Located<Machine>>,
     sessions: Vec<Located<Session>>,
     sources: Vec<SourceReport>,
-    found: BTreeSet<usize>,
+    fates: BTreeMap<usize, Fate>,
 }
 
 impl Asked<'_> {
@@ -172,12 +189,14 @@ impl Asked<'_> {
             let on = format!("customer {:?}", account.name().as_str());
             let denied = Denied::forbidden(principal, self.action, on);
             part.sources.push(skipped(account, None, denied));
+            part.fates = each(ats, Fate::LeftOut);
             return Ok(part);
         };
         let customer = match account.usable() {
             Ok(customer) => customer,
             Err(error) => {
                 part.sources.push(SourceReport::unasked(account, Some(error)));
+                part.fates = each(ats, Fate::Unread);
                 return Ok(part);
             }
         };
@@ -185,6 +204,7 @@ impl Asked<'_> {
         let sites = match self.in_time(core.sites(self.ctx, customer)).await {
             Ok(sites) => sites,
             Err(error) => {
+                part.fates = each(ats, Fate::after(&error));
                 let mut report = SourceReport::unasked(account, Some(error));
                 report.duration = began.elapsed();
                 part.sources.push(report);
@@ -198,6 +218,9 @@ impl Asked<'_> {
             let reach = &self.reaches[at];
             let meant = matching(&sites.value.items, &reach.site, &visible);
             check_one_site(reach, &meant)?;
+            if meant.is_empty() {
+                part.fates.insert(at, Fate::Absent);
+            }
             for site in meant {
                 by_site.entry(site.id.clone()).or_insert((site, Vec::new())).1.push(at);
             }
@@ -206,7 +229,7 @@ impl Asked<'_> {
             let (more, report) = self.site(account, customer, &granted, &site, &ats).await?;
             part.machines.extend(more.machines);
             part.sessions.extend(more.sessions);
-            part.found.extend(more.found);
+            merge(&mut part.fates, more.fates);
             part.sources.push(report);
         }
         Ok(part)
@@ -223,7 +246,7 @@ impl Asked<'_> {
         if !granted.contains(&site.id) {
             let on = format!("site {} of customer {:?}", site.id, account.name().as_str());
             let denied = Denied::forbidden(&self.ctx.principal, self.action, on);
-            let part = Part { found: ats.iter().copied().collect(), ..Part::default() };
+            let part = Part { fates: each(ats, Fate::LeftOut), ..Part::default() };
             return Ok((part, skipped(account, Some(site.id.clone()), denied)));
         }
         let (began, as_of) = (Instant::now(), self.core.now());
@@ -235,7 +258,10 @@ impl Asked<'_> {
             Ok(part) => (part, None),
             // Not about the source but about the request.
             Err(error) if error.code().status() < 500 => return Err(error),
-            Err(error) => (Part::default(), Some(error)),
+            Err(error) => {
+                let fates = each(ats, Fate::after(&error));
+                (Part { fates, ..Part::default() }, Some(error))
+            }
         };
         let items = match self.subject {
             Subject::Machines => part.machines.len(),
@@ -271,7 +297,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     async fn all(&self, ats: &[usize]) -> Result<Part, Error> {
-        let mut part = Part::default();
+        let mut part = Part { fates: each(ats, Fate::Absent), ..Part::default() };
         let mut machines = Distinct::default();
         let mut sessions = Distinct::default();
         let of_sessions = self.asked.subject != Subject::Machines;
@@ -282,7 +308,7 @@ impl Reading<'_> {
             if let Within::Session(id) = within {
                 if let Some(session) = found(self.session(id).await)? {
                     sessions.add(session.id.clone(), session);
-                    part.found.insert(at);
+                    part.fates.insert(at, Fate::Found);
                 }
                 continue;
             }
@@ -295,7 +321,7 @@ impl Reading<'_> {
                     machines.add(machine.id.clone(), machine);
                 }
             }
-            part.found.insert(at);
+            part.fates.insert(at, Fate::Found);
             if of_sessions {
                 if every_session.is_none() {
                     every_session = Some(self.sessions().await?);
@@ -431,14 +457,14 @@ fn check_one_site(reach: &Reach, meant: &[Site]) -> Result<(), Error> {
     })
 }
 
-/// The refusal, when there were sources and the caller lacks the action on each.
-fn denied_everywhere(sources: &[SourceReport]) -> Option<Error> {
-    let mut denials = sources.iter().map(|source| match &source.error {
-        Some(error @ Error::Denied(_)) => Some(error),
-        _ => None,
-    });
-    let first = denials.next()??;
-    denials.all(|denial| denial.is_some()).then(|| first.clone())
+fn each(ats: &[usize], fate: Fate) -> BTreeMap<usize, Fate> {
+    ats.iter().map(|at| (*at, fate)).collect()
+}
+
+fn merge(known: &mut BTreeMap<usize, Fate>, more: BTreeMap<usize, Fate>) {
+    for (at, fate) in more {
+        known.entry(at).and_modify(|known| *known = fate.max(*known)).or_insert(fate);
+    }
 }
 
 fn skipped(account: &Account, site_id: Option<String>, denied: Denied) -> SourceReport {

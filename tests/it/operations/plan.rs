@@ -2,13 +2,15 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{FLOCK, POOL, demo_over, flock, names, over, request};
-use crate::support::{Store, over_both};
+use crate::support::{Reply, Store, over_both};
 
 over_both! {
     a_plan_names_every_machine_within_reach_and_starts_nothing,
     where_and_exclude_narrow_what_is_reached,
     sessions_are_reached_through_machines_catalogs_and_sites,
     what_is_not_there_or_makes_no_sense_is_refused_with_its_place,
+    a_misspelled_exclusion_is_refused_whatever_else_is_left_out,
+    what_is_excluded_where_nothing_may_be_done_stands_in_nobodys_way,
     a_source_that_fails_starts_nothing_unless_that_is_accepted,
     what_cannot_be_read_at_all_is_no_empty_success,
     four_hundred_machines_are_all_considered,
@@ -120,6 +122,47 @@ async fn what_is_not_there_or_makes_no_sense_is_refused_with_its_place(store: St
     post(body.clone()).await.problem(400, "unknown_parameter");
     body["selector"] = json!({ "in": [] });
     post(body).await.problem(400, "invalid_request");
+}
+
+/// Plans everywhere but there, as an app that may read two customers and act on one of them.
+async fn everywhere_but(store: &Store, frozen: bool, excluded: &str) -> Reply {
+    let grants = r#"{ actions = ["power"], customers = ["acme"] }, { actions = ["read"], customers = ["globex"] }"#;
+    let both = r#"{ actions = ["power"], customers = ["acme", "globex"] }"#;
+    let (builder, key) = over(store).app("half", if frozen { both } else { grants });
+    let gateway = builder.start().await;
+    if frozen {
+        gateway.sim("PUT", "/_sim/customers/globex", json!({ "frozen": true })).await;
+    }
+    let body = json!({ "action": "reboot", "dryRun": true,
+        "selector": { "in": ["customers/-/sites/-"], "exclude": [excluded] } });
+    let post = gateway.request_as(&key, Method::POST, "/v1/operations");
+    let reply = post.header("content-type", "application/json").body(body.to_string());
+    let reply = gateway.send(reply).await;
+    gateway.stop().await;
+    reply
+}
+
+async fn a_misspelled_exclusion_is_refused_whatever_else_is_left_out(store: Store) {
+    for frozen in [false, true] {
+        let groups = "customers/-/sites/-/delivery-groups";
+        let reply = everywhere_but(&store, frozen, &format!("{groups}/Win11-Pol")).await;
+        let problem = reply.problem(404, "not_found");
+        assert_eq!(problem["errors"][0]["pointer"], "/selector/exclude/0");
+        let plan = everywhere_but(&store, frozen, &format!("{groups}/Win11-Pool")).await.ok(200);
+        let skipped = plan["plan"]["skipped"].as_array().unwrap();
+        let kestrel = skipped.iter().find(|thing| thing["name"] == r"DEMOLAB\KESTREL").unwrap();
+        assert_eq!(kestrel["reason"], "excluded");
+    }
+}
+
+async fn what_is_excluded_where_nothing_may_be_done_stands_in_nobodys_way(store: Store) {
+    for frozen in [false, true] {
+        let finance = "customers/globex/sites/-/delivery-groups/Finance";
+        let plan = everywhere_but(&store, frozen, finance).await.ok(200)["plan"].clone();
+        let targets = plan["targets"].as_array().unwrap();
+        assert!(!targets.is_empty(), "{plan}");
+        assert!(targets.iter().all(|target| target["customer"] == "acme"), "{plan}");
+    }
 }
 
 async fn a_source_that_fails_starts_nothing_unless_that_is_accepted(store: Store) {
