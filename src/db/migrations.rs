@@ -16,5 +16,6 @@ pub(super) fn migrator() -> Migrator {
         migration(3, "idempotency", include_str!("migrations/0003_idempotency.sql")),
         migration(10, "operations", include_str!("migrations/0010_operations.sql")),
         migration(11, "operation reads", include_str!("migrations/0011_operation_reads.sql")),
+        migration(12, "operation retries", include_str!("migrations/0012_operation_retries.sql")),
     ])
 }

@@ -46,7 +46,7 @@ impl Journal {
     /// Stores a new operation with its items and the answer to whoever asked for it, all or
     /// nothing.
     ///
-    /// Returns `false` when the key is taken.
+    /// Returns `false` when the key is taken, or another retries the same operation.
     pub(super) async fn create(
         &self,
         operation: &Operation,
@@ -104,7 +104,7 @@ impl Journal {
         writes.extend(answer);
         match self.db.write(writes).await {
             Ok(_) => Ok(true),
-            Err(error) if error.kind == ErrorKind::Conflict && key.is_some() => Ok(false),
+            Err(error) if error.kind == ErrorKind::Conflict => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -127,11 +127,9 @@ impl Journal {
         Ok(Some((Operation::read(&row)?, row.get("fingerprint")?)))
     }
 
-    /// The newest operation that retries another.
+    /// The operation that retries another: there is one at most.
     pub(super) async fn retry_of(&self, id: Uuid) -> Result<Option<Operation>, Error> {
-        let found = query(
-            "SELECT * FROM operation WHERE retry_of = $1 ORDER BY created DESC, id DESC LIMIT 1",
-        );
+        let found = query("SELECT * FROM operation WHERE retry_of = $1");
         let row = self.db.fetch_one(found.bind(id.to_string())).await?;
         row.as_ref().map(Operation::read).transpose()
     }

@@ -1,15 +1,18 @@
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::{
-    Accepted, Error, ItemState, Key, Operation, OperationRequest, Operations, PlanSummary,
-    service::Draft,
+    Accepted, Error, Item, ItemState, Key, Operation, OperationRequest, Operations, PlanSummary,
+    Target, service::Draft,
 };
 use crate::{domain::CallContext, services::KeptAnswer};
 
 /// Once more, for what failed.
 impl Operations {
-    /// Starts an operation of the failed items of another. One that is still at it is given back
-    /// instead of a second one.
+    /// Starts an operation of the failed items of another that no retry has taken on yet, and of
+    /// those that failed in its last retry. Where that is still at it, or nothing is left to be
+    /// retried, the last one is given back and nothing is started.
     ///
     /// # Errors
     /// See [`Error`].
@@ -27,28 +30,26 @@ impl Operations {
         {
             return Ok(before);
         }
-        let first = self.own(ctx, id).await?;
-        if !first.state.is_final() {
-            return Err(Error::NotFinished { state: first.state });
+        let mut last = self.own(ctx, id).await?;
+        if !last.state.is_final() {
+            return Err(Error::NotFinished { state: last.state });
         }
-        if let Some(retry) = journal.retry_of(id).await?
-            && !retry.state.is_final()
-        {
-            return Ok(Accepted::Again(retry));
+        let mut targets = self.failed(last.id).await?;
+        while let Some(retry) = journal.retry_of(last.id).await? {
+            let taken_on = self.paths(retry.id).await?;
+            targets.retain(|target| !taken_on.contains(&target.path));
+            targets.extend(self.failed(retry.id).await?);
+            last = retry;
         }
-        let mut targets = Vec::new();
-        let mut after = 0;
-        loop {
-            let some = journal.items(id, Some(ItemState::Failed), after, 1_000).await?;
-            let Some(last) = some.last() else { break };
-            after = last.index;
-            targets.extend(some.into_iter().map(|item| Ok(item.target)));
+        if !last.state.is_final() || targets.is_empty() {
+            return Ok(Accepted::Again(last));
         }
+        let targets = targets.into_iter().map(Ok).collect();
         let request = OperationRequest {
-            action: first.action,
-            selector: first.order.selector.clone(),
-            options: first.order.options.clone(),
-            message: first.order.message.clone(),
+            action: last.action,
+            selector: last.order.selector.clone(),
+            options: last.order.options.clone(),
+            message: last.order.message.clone(),
             dry_run: false,
             plan_digest: None,
             reason: None,
@@ -57,15 +58,39 @@ impl Operations {
         // Time has passed since these were looked at.
         settings.recheck = true;
         let summary = PlanSummary::default();
-        let reason = reason.or(first.reason);
+        let reason = reason.or(last.reason);
         let draft = Draft {
-            action: first.action,
+            action: last.action,
             reason,
-            order: first.order,
+            order: last.order,
             settings,
             summary,
-            retry_of: Some(id),
+            retry_of: Some(last.id),
         };
         self.store(ctx, draft, targets, key, answer).await
     }
+
+    async fn failed(&self, id: Uuid) -> Result<Vec<Target>, Error> {
+        let failed = self.all_items(id, Some(ItemState::Failed)).await?;
+        Ok(failed.into_iter().map(|item| item.target).collect())
+    }
+
+    async fn paths(&self, id: Uuid) -> Result<HashSet<String>, Error> {
+        let all = self.all_items(id, None).await?;
+        Ok(all.into_iter().map(|item| item.target.path).collect())
+    }
+
+    async fn all_items(&self, id: Uuid, state: Option<ItemState>) -> Result<Vec<Item>, Error> {
+        let mut all: Vec<Item> = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |item| item.index);
+            let some = self.shared.journal.items(id, state, after, ITEMS_AT_ONCE).await?;
+            if some.is_empty() {
+                return Ok(all);
+            }
+            all.extend(some);
+        }
+    }
 }
+
+const ITEMS_AT_ONCE: i64 = 1_000;

@@ -218,12 +218,19 @@ impl Operations {
         let answer = ctx.reservation.zip(answer(&operation));
         let answer = answer.map(|(id, answer)| Idempotency::kept(id, &answer));
         if !journal.create(&operation, &items, key, answer).await? {
-            // Somebody else was faster with the same key.
+            // Somebody else was faster with the same key, or with the same retry.
             let before = match key {
                 Some(key) => self.before(ctx, key).await?,
                 None => None,
             };
-            return before.ok_or(Error::Unreadable);
+            if let Some(before) = before {
+                return Ok(before);
+            }
+            let retry = match operation.retry_of {
+                Some(retried) => journal.retry_of(retried).await?,
+                None => None,
+            };
+            return retry.map(Accepted::Again).ok_or(Error::Unreadable);
         }
         wake.notify_one();
         Ok(Accepted::New(operation))

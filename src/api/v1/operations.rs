@@ -305,8 +305,10 @@ pub(crate) async fn cancel_operation(
 
 /// Starts a new operation of the failed items of another.
 ///
-/// Items whose outcome is unknown are not among them: they may have happened. While such an
-/// operation is at it, it is given back instead of a second one.
+/// Items whose outcome is unknown are not among them: they may have happened. What an earlier retry
+/// took on is not started again unless it failed there too; `retryOf` names the last retry then.
+/// While a retry is at it, or when nothing is left to be retried, the last one is given back as it
+/// is and nothing is started.
 #[utoipa::path(
     post,
     path = "/operations/{operation}/actions/retry-failed",
@@ -317,7 +319,7 @@ pub(crate) async fn cancel_operation(
     ),
     request_body(content = Option<ReasonBody>, description = "May be left out."),
     responses(
-        (status = 202, description = "The new operation, stored and begun", body = OperationView,
+        (status = 202, description = "The new operation, stored and begun; or the last one, with `Idempotent-Replayed: true`", body = OperationView,
             headers(("Location" = String, description = "Path of the operation"))),
         RetryProblems,
     ),

@@ -11,6 +11,8 @@ over_both! {
     verified_items_are_seen_back_and_pace_the_wave,
     a_machine_that_is_not_seen_back_says_so,
     failed_items_are_retried_in_an_operation_of_their_own,
+    what_succeeded_in_a_retry_is_not_started_by_the_next_one,
+    many_retries_at_once_start_one_operation,
     a_lost_answer_is_unknown_until_evidence_settles_it,
     a_call_that_reached_nobody_is_sent_again,
 }
@@ -149,6 +151,65 @@ async fn failed_items_are_retried_in_an_operation_of_their_own(store: Store) {
     );
     assert_eq!(gateway.power_counts(r"DEMOLAB\KESTREL", "reboot").await.0, 1);
     assert_eq!(gateway.power_counts(r"DEMOLAB\STARLING", "reboot").await.0, 2);
+}
+
+async fn what_succeeded_in_a_retry_is_not_started_by_the_next_one(store: Store) {
+    let gateway = over(&store).start().await;
+    let first = gateway.carry_out(request("reboot", POOL, json!({}))).await;
+    let mend = |machine: &str| {
+        let path = format!("/_sim/machines/acme/DEMOLAB%7C{machine}");
+        let supported = json!({ "powerFault": null, "supportedPowerActions": ["Restart"] });
+        let gateway = &gateway;
+        async move { gateway.sim("PATCH", &path, supported).await }
+    };
+    let retry = || async {
+        let path = format!("{}/actions/retry-failed", first["self"].as_str().unwrap());
+        let reply = gateway.post(&path, Value::Null).await;
+        let operation = reply.ok(202);
+        (gateway.ended(reply.header("location")).await, operation)
+    };
+    mend("STARLING").await;
+    let (second, _) = retry().await;
+    assert_eq!(
+        (&second["counts"]["succeeded"], &second["counts"]["failed"]),
+        (&json!(1), &json!(1))
+    );
+    let (third, _) = retry().await;
+    assert_eq!((&third["counts"]["planned"], &third["counts"]["failed"]), (&json!(1), &json!(1)));
+    assert_eq!(third["retryOf"], second["id"]);
+    mend("EAGLE").await;
+    let (fourth, _) = retry().await;
+    assert_eq!(fourth["state"], "succeeded", "{fourth}");
+    let (nothing_left, at_once) = retry().await;
+    assert_eq!((&at_once, &nothing_left), (&fourth, &fourth));
+    assert_eq!(gateway.power_counts(r"DEMOLAB\STARLING", "reboot").await, (2, 1));
+    assert_eq!(gateway.power_counts(r"DEMOLAB\EAGLE", "reboot").await.1, 1);
+}
+
+async fn many_retries_at_once_start_one_operation(store: Store) {
+    let gateway = over(&store).start().await;
+    let first = gateway.carry_out(request("reboot", POOL, json!({}))).await;
+    for machine in ["STARLING", "EAGLE"] {
+        let path = format!("/_sim/machines/acme/DEMOLAB%7C{machine}");
+        gateway.sim("PATCH", &path, json!({ "powerFault": null })).await;
+    }
+    let path = format!("{}/actions/retry-failed", first["self"].as_str().unwrap());
+    let retries = (0..8).map(|n| {
+        let post = gateway.request(reqwest::Method::POST, &path);
+        // With keys and without.
+        gateway.send(if n % 2 == 0 {
+            post.header("idempotency-key", format!("k{n}"))
+        } else {
+            post
+        })
+    });
+    let replies = futures_util::future::join_all(retries).await;
+    let ids: std::collections::HashSet<_> =
+        replies.iter().map(|reply| reply.ok(202)["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    gateway.ended(replies[0].header("location")).await;
+    assert_eq!(gateway.get("/v1/operations").await.ok(200)["items"].as_array().unwrap().len(), 2);
+    assert_eq!(gateway.power_counts(r"DEMOLAB\STARLING", "reboot").await, (2, 1));
 }
 
 async fn a_lost_answer_is_unknown_until_evidence_settles_it(store: Store) {
