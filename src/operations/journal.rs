@@ -262,6 +262,13 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether somebody asked for the operation to be cancelled.
+    pub(super) async fn is_cancel_requested(&self, id: Uuid) -> Result<bool, Error> {
+        let found = query("SELECT cancel_requested FROM operation WHERE id = $1");
+        let row = self.db.fetch_one(found.bind(id.to_string())).await?;
+        Ok(row.map(|row| row.get("cancel_requested")).transpose()?.unwrap_or(false))
+    }
+
     /// Keeps a plan until `expires`.
     pub(super) async fn keep_plan(
         &self,

@@ -92,9 +92,9 @@ impl Recorder {
         clock: Arc<dyn Clock>,
         tenure: Tenure,
         operation: &Operation,
+        cancelled: CancellationToken,
         changed: watch::Sender<u64>,
     ) -> Self {
-        let cancelled = CancellationToken::new();
         if operation.cancel_requested {
             cancelled.cancel();
         }
@@ -128,7 +128,8 @@ impl Recorder {
     }
 
     /// The item as it is from now on. `false` when it was to leave the queue and had been taken
-    /// out of it before: it was cancelled.
+    /// out of it before, or was to be sent and somebody has asked for the operation to be
+    /// cancelled: nothing is sent then.
     pub(super) async fn item(&self, item: &Item, from: ItemState) -> Result<bool, Overtaken> {
         debug_assert!(from == item.state || from.may_become(item.state), "{from:?} {item:?}");
         self.send(Change::Item { item: Box::new(item.clone()), from }).await
@@ -240,7 +241,13 @@ impl Writer {
         let mut events = Vec::new();
         let mut done = Vec::with_capacity(changes.len());
         for change in changes {
-            done.push(self.apply(change, &mut tx, &mut stand, &mut events, now).await?);
+            let is_sending = matches!(change, Change::Item { item, from: ItemState::Queued }
+                if item.state == ItemState::Dispatched);
+            // The answer to the cancel may be out: nothing is sent after it.
+            done.push(
+                !(is_sending && cancel_requested)
+                    && self.apply(change, &mut tx, &mut stand, &mut events, now).await?,
+            );
         }
         let state = stand.counts.state(cancel_requested, stand.verifying);
         let progress = super::record::Progress { state, counts: stand.counts };
@@ -441,3 +448,6 @@ const MAX_WAITING: usize = 1_024;
 const PATIENCE: Duration = Duration::from_mins(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

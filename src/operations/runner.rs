@@ -1,7 +1,7 @@
 //! Finds operations that nobody runs, and runs them.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use jiff::SignedDuration;
 use tokio::{
-    select,
+    join, select,
     sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -52,7 +52,8 @@ pub(super) struct Shared {
     pub(super) draining: CancellationToken,
     /// This process, as holder of leases.
     holder: String,
-    running: Mutex<HashSet<Uuid>>,
+    /// Each operation that runs here, and how it is told that it is cancelled.
+    running: Mutex<HashMap<Uuid, CancellationToken>>,
 }
 
 impl Shared {
@@ -75,7 +76,14 @@ impl Shared {
         self.bulk.load_full()
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
+    /// Tells the operation that it is cancelled, if it runs here.
+    pub(super) fn cancel_here(&self, id: Uuid) {
+        if let Some(cancelled) = self.running().get(&id) {
+            cancelled.cancel();
+        }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, CancellationToken>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,11 +159,12 @@ impl Runner {
             if shared.running().len() >= shared.settings.max_running as usize {
                 return;
             }
-            if shared.running().contains(&id) {
+            if shared.running().contains_key(&id) {
                 continue;
             }
-            shared.running().insert(id);
-            match self.take(id).await {
+            let cancelled = CancellationToken::new();
+            shared.running().insert(id, cancelled.clone());
+            match self.take(id, cancelled).await {
                 Ok(Some(worker)) => {
                     let shared = Arc::clone(shared);
                     workers.spawn(async move {
@@ -176,7 +185,7 @@ impl Runner {
     }
 
     /// Takes an operation over, if nobody has it.
-    async fn take(&self, id: Uuid) -> Result<Option<Worker>, Error> {
+    async fn take(&self, id: Uuid, cancelled: CancellationToken) -> Result<Option<Worker>, Error> {
         let shared = &self.shared;
         let Shared { journal, clock, settings, .. } = shared.as_ref();
         let tenure = Tenure::begin(&journal.db, id, &shared.holder, settings.lease).await?;
@@ -204,12 +213,13 @@ impl Runner {
             }
         };
         let changed = shared.changed.clone();
+        let (db, clock) = (&journal.db, Arc::clone(clock));
         let recorder =
-            Recorder::start(&journal.db, Arc::clone(clock), tenure.clone(), &operation, changed);
+            Recorder::start(db, Arc::clone(&clock), tenure.clone(), &operation, cancelled, changed);
         Ok(Some(Worker {
             journal: journal.clone(),
             shared: Arc::clone(shared),
-            clock: Arc::clone(clock),
+            clock,
             operation: Arc::new(operation),
             deed,
             principal,
@@ -242,8 +252,11 @@ async fn run_one(worker: Worker) {
     let id = worker.operation.id;
     let tenure = worker.tenure.clone();
     let keeping = {
-        let tenure = tenure.clone();
-        async move { tenure.keep().await }
+        let (tenure, journal) = (tenure.clone(), worker.journal.clone());
+        let cancelled = worker.recorder.cancelled().clone();
+        async move {
+            join!(tenure.keep(), heed_cancel(&journal, id, &cancelled));
+        }
     };
     let result = {
         tokio::pin!(keeping);
@@ -251,7 +264,7 @@ async fn run_one(worker: Worker) {
         tokio::pin!(working);
         select! {
             result = &mut working => result,
-            // Only once the lease is lost: the work ends by itself, at its next write.
+            // Only once the lease is lost, too: the work ends by itself, at its next write.
             () = &mut keeping => working.await,
         }
     };
@@ -267,6 +280,19 @@ async fn run_one(worker: Worker) {
     tenure.end().await;
 }
 
+/// Looks whether the operation was cancelled at another replica, until it was.
+async fn heed_cancel(journal: &Journal, id: Uuid, cancelled: &CancellationToken) {
+    while !cancelled.is_cancelled() {
+        sleep(HEED).await;
+        // What the store cannot say now it may say later.
+        if journal.is_cancel_requested(id).await.unwrap_or(false) {
+            cancelled.cancel();
+        }
+    }
+}
+
+/// How often to look whether an operation was cancelled.
+const HEED: Duration = Duration::from_secs(1);
 /// How often to look for operations that nobody runs.
 const POLL: Duration = Duration::from_secs(1);
 /// How often to look for old ones.

@@ -163,7 +163,9 @@ impl Operations {
             shared.journal.request_cancel(id).await.map_err(|error| match error {
                 Error::Store(error) => Unavailable::NotWritten(error).into(),
                 _ => services::Error::Internal,
-            })
+            })?;
+            shared.cancel_here(id);
+            Ok(())
         };
         self.bulk.cancel(ctx, id, &customers, ask).await?;
         tracing::info!(operation.id = %id, app = %ctx.principal.app, "an operation is cancelled");

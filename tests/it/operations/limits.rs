@@ -10,6 +10,8 @@ over_both! {
     no_more_items_are_under_way_at_a_time_than_asked_for,
     nothing_is_begun_after_the_window_has_closed,
     a_cancelled_operation_lets_what_is_under_way_finish,
+    a_cancel_is_heeded_at_once_while_machines_are_waited_for,
+    nothing_is_sent_once_a_cancel_was_answered,
 }
 
 async fn too_many_failures_stop_the_rest_of_the_site(store: Store) {
@@ -84,4 +86,45 @@ async fn a_cancelled_operation_lets_what_is_under_way_finish(store: Store) {
     let again = gateway.post(&format!("{path}/actions/cancel"), Value::Null).await.ok(200);
     assert_eq!(again["state"], "cancelled");
     gateway.get(&format!("{path}/result")).await.problem(409, "operation_not_fully_succeeded");
+}
+
+async fn a_cancel_is_heeded_at_once_while_machines_are_waited_for(store: Store) {
+    let slow = |options: &mut cwsgate::simulator::Options| options.settings.reboot_ms = 120_000;
+    let gateway = over(&store).scenario(flock(6)).simulator(slow).start().await;
+    let options = json!({ "maxConcurrency": 2, "verify": "registered", "verifyTimeout": "20s" });
+    let path = gateway.begin(request("reboot", FLOCK, options)).await;
+    super::eventually(|| async {
+        let operation = gateway.get(&path).await.ok(200);
+        (operation["counts"]["succeeded"] == 2).then_some(())
+    })
+    .await;
+    gateway.post(&format!("{path}/actions/cancel"), Value::Null).await.ok(200);
+    let operation = super::eventually(|| async {
+        let operation = gateway.get(&path).await.ok(200);
+        (operation["counts"]["queued"] == 0).then_some(operation)
+    })
+    .await;
+    // Nothing has been written of the two machines: they are still on their way.
+    assert_eq!(operation["state"], "cancelling", "{operation}");
+    assert_eq!(operation["counts"]["cancelled"], 4, "{operation}");
+    let verified: Vec<_> = gateway.items(&operation).await;
+    assert_eq!(verified.iter().filter(|item| item["verification"] == "waiting").count(), 2);
+}
+
+async fn nothing_is_sent_once_a_cancel_was_answered(store: Store) {
+    const MACHINES: usize = 200;
+    let gateway = over(&store).scenario(flock(MACHINES)).start().await;
+    let options = json!({ "maxTargets": MACHINES, "maxConcurrency": 1 });
+    let path = gateway.begin(request("reboot", FLOCK, options)).await;
+    super::eventually(|| async {
+        let operation = gateway.get(&path).await.ok(200);
+        (operation["counts"]["succeeded"].as_u64().unwrap() >= 3).then_some(())
+    })
+    .await;
+    let answer = gateway.post(&format!("{path}/actions/cancel"), Value::Null).await.ok(200);
+    let count = |name: &str| answer["counts"][name].as_u64().unwrap();
+    let begun = count("succeeded") + count("dispatched");
+    let operation = gateway.ended(&path).await;
+    assert_eq!(operation["state"], "cancelled", "{operation}");
+    assert_eq!(operation["counts"]["succeeded"], begun, "{answer}");
 }
