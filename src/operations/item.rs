@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct ItemRun {
     pub(super) worker: Arc<Worker>,
     pub(super) item: Item,
+    /// How often it had to wait without anything having been sent.
+    pub(super) waits: u32,
 }
 
 /// What became of an item, as far as the rest of its site is concerned.
@@ -80,6 +82,9 @@ impl ItemRun {
     }
 
     async fn attempt(&mut self) -> Result<Attempt, Overtaken> {
+        if self.is_too_late() {
+            return self.close().await;
+        }
         let ctx = self.context();
         let aim = match self.item.target.aim() {
             Ok(aim) => aim,
@@ -110,15 +115,10 @@ impl ItemRun {
         if worker.recorder.cancelled().is_cancelled() || worker.draining.is_cancelled() {
             return Ok(Attempt::Ended(Ending::Other));
         }
-        let now = worker.clock.now();
-        if now > worker.operation.settings.not_after {
-            self.item.state = ItemState::Cancelled;
-            self.item.code = Some(WINDOW_CLOSED.to_owned());
-            self.item.message = Some("`notAfter` was over before its turn came".to_owned());
-            self.item.end_time = Some(now);
-            self.record_item(ItemState::Queued).await?;
-            return Ok(Attempt::Ended(Ending::Other));
+        if self.is_too_late() {
+            return self.close().await;
         }
+        let now = worker.clock.now();
         self.item.state = ItemState::Dispatched;
         self.item.attempts += 1;
         self.item.code = None;
@@ -130,6 +130,10 @@ impl ItemRun {
         }
         let worker = &self.worker;
         let result = bulk.act(&ctx, &aim, worker.deed.clone(), worker.tenure.gate()).await;
+        if !ctx.asked_for_change() {
+            self.item.attempts -= 1;
+            self.waits += 1;
+        }
         self.conclude(result, before).await
     }
 
@@ -224,8 +228,7 @@ impl ItemRun {
     /// An error before anything was sent.
     async fn unsent(&mut self, error: &services::Error) -> Result<Attempt, Overtaken> {
         if let Some(pause) = self.pause(error) {
-            // Counted in memory alone: nothing was tried at Citrix's end.
-            self.item.attempts += 1;
+            self.waits += 1;
             return Ok(Attempt::Again(pause));
         }
         let said = error.upstream().and_then(|fault| fault.message);
@@ -246,6 +249,20 @@ impl ItemRun {
         Ok(Attempt::Ended(if failed { Ending::Failed } else { Ending::Other }))
     }
 
+    /// Whether nothing may be begun any more.
+    fn is_too_late(&self) -> bool {
+        self.worker.clock.now() > self.worker.operation.settings.not_after
+    }
+
+    async fn close(&mut self) -> Result<Attempt, Overtaken> {
+        self.item.state = ItemState::Cancelled;
+        self.item.code = Some(WINDOW_CLOSED.to_owned());
+        self.item.message = Some("`notAfter` was over before its turn came".to_owned());
+        self.item.end_time = Some(self.worker.clock.now());
+        self.record_item(ItemState::Queued).await?;
+        Ok(Attempt::Ended(Ending::Other))
+    }
+
     async fn skip(&mut self, reason: &str, detail: String) -> Result<Attempt, Overtaken> {
         self.item.state = ItemState::Skipped;
         self.item.code = Some(reason.to_owned());
@@ -258,21 +275,24 @@ impl ItemRun {
     /// How long to wait before another attempt; `None` where none makes sense. Nothing has been
     /// done where one does: the call reached nobody, or was turned away at the door.
     fn pause(&self, error: &services::Error) -> Option<Duration> {
-        let nothing_done = matches!(
-            error.code(),
-            ProblemCode::UpstreamRateLimited
-                | ProblemCode::UpstreamUnavailable
-                | ProblemCode::UpstreamTimeout
-                | ProblemCode::UpstreamTokenUnavailable
-                | ProblemCode::AuditUnavailable
-                | ProblemCode::Overloaded
-                | ProblemCode::DeadlineExceeded
-        ) || matches!(error, services::Error::Superseded);
-        if !nothing_done || self.item.attempts >= MOST_ATTEMPTS {
-            return None;
+        let tries = self.item.attempts + self.waits;
+        match error.code() {
+            // Its turn comes, unless `notAfter` comes first.
+            ProblemCode::UpstreamRateLimited | ProblemCode::QuotaExceeded => {}
+            ProblemCode::UpstreamUnavailable
+            | ProblemCode::UpstreamTimeout
+            | ProblemCode::UpstreamTokenUnavailable
+            | ProblemCode::AuditUnavailable
+            | ProblemCode::Overloaded
+            | ProblemCode::DeadlineExceeded
+                if tries < MOST_TRIES => {}
+            _ if matches!(error, services::Error::Superseded) && tries < MOST_TRIES => {}
+            _ => return None,
         }
-        let own = FIRST_PAUSE.saturating_mul(1 << self.item.attempts.min(8));
-        Some(error.retry_after().unwrap_or(own).max(own).min(LONGEST_PAUSE))
+        let left = self.worker.clock.now().duration_until(self.worker.operation.settings.not_after);
+        // A little more, so that the window is over then.
+        let left = Duration::try_from(left).unwrap_or_default() + FIRST_PAUSE;
+        Some(wait(tries, error.retry_after()).min(left))
     }
 
     /// Stores the item as it is now. `false` when it was cancelled in the meantime.
@@ -408,6 +428,12 @@ impl ItemRun {
     }
 }
 
+/// A pause that grows with the number of tries, or as long as somebody said.
+fn wait(tries: u32, hint: Option<Duration>) -> Duration {
+    let own = FIRST_PAUSE.saturating_mul(1 << tries.min(8)).min(LONGEST_PAUSE);
+    hint.unwrap_or_default().max(own)
+}
+
 /// Whether the machine has been away since.
 fn has_left(machine: &Machine, before: Option<&Machine>, since: Timestamp) -> bool {
     let left = machine.last_deregistration_time;
@@ -437,10 +463,24 @@ fn is_word(actual: Option<&str>, word: &str) -> bool {
     actual.is_some_and(|actual| actual.eq_ignore_ascii_case(word))
 }
 
-/// Most attempts at an item, as long as none of them does anything.
-const MOST_ATTEMPTS: u32 = 5;
+/// Most tries of an item while Citrix or the store is out of reach.
+const MOST_TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 const FIRST_GLANCE: Duration = Duration::from_millis(250);
 const LONGEST_GLANCE: Duration = Duration::from_secs(5);
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_wait_is_waited_out_and_a_drawn_one_is_bounded() {
+        let five_minutes = Duration::from_mins(5);
+        assert_eq!(wait(1, Some(five_minutes)), five_minutes);
+        assert_eq!(wait(1, Some(Duration::ZERO)), FIRST_PAUSE * 2);
+        assert_eq!(wait(1, None), FIRST_PAUSE * 2);
+        assert_eq!(wait(1_000, None), LONGEST_PAUSE);
+    }
+}

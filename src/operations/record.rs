@@ -142,7 +142,7 @@ pub struct Item {
     pub code: Option<String>,
     /// What happened; Citrix's own words where it has any.
     pub message: Option<String>,
-    /// How often it was tried.
+    /// How often it was sent to Citrix; more than once only where Citrix turned it away.
     pub attempts: u32,
     /// Citrix's job for it.
     pub upstream_job_id: Option<String>,

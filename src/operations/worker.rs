@@ -154,7 +154,7 @@ impl Worker {
     }
 
     fn item_run(self: &Arc<Self>, item: Item) -> ItemRun {
-        ItemRun { worker: Arc::clone(self), item }
+        ItemRun { worker: Arc::clone(self), item, waits: 0 }
     }
 
     /// Looks what became of items whose answer was lost.

@@ -260,6 +260,7 @@ async fn a_lease_that_runs_out_unnoticed_fails_no_machine() {
     let operation = lab.get(&replica, &path).await;
     assert_eq!(operation["counts"]["succeeded"], MACHINES, "{operation}");
     let list = lab.get(&replica, &format!("{path}/items?pageSize=1000")).await;
-    let tried_again = |item: &&Value| item["attempts"] == 2;
-    assert_eq!(list["items"].as_array().unwrap().iter().filter(tried_again).count(), 8);
+    // What was stopped at the last moment was not sent: that is no attempt.
+    let sent_once = |item: &Value| item["attempts"] == 1;
+    assert!(list["items"].as_array().unwrap().iter().all(sent_once), "{list}");
 }

@@ -15,6 +15,8 @@ over_both! {
     many_retries_at_once_start_one_operation,
     a_lost_answer_is_unknown_until_evidence_settles_it,
     a_call_that_reached_nobody_is_sent_again,
+    waits_before_anything_is_sent_are_no_attempts,
+    an_apps_hourly_limit_is_waited_for_until_the_window_closes,
 }
 
 async fn a_catalog_is_rebooted_and_every_machine_accounted_for(store: Store) {
@@ -240,4 +242,39 @@ async fn a_call_that_reached_nobody_is_sent_again(store: Store) {
     let operation = gateway.carry_out(request("reboot", kestrel, json!({}))).await;
     assert_eq!(operation["state"], "succeeded");
     assert_eq!(gateway.power_counts(r"DEMOLAB\KESTREL", "reboot").await.1, 1);
+}
+
+async fn waits_before_anything_is_sent_are_no_attempts(store: Store) {
+    let once = "[upstream.retry]\nmax_attempts = 1";
+    let gateway = over(&store).settings(once).start().await;
+    let id = gateway.simulated("acme", "DEMOLAB%7CKESTREL").await["id"].clone();
+    let mut body = request("reboot", POOL, json!({}));
+    // The plan reads the catalog; each look just before acting reads the machine.
+    body["selector"]["where"] = json!({ "tag": "canary" });
+    gateway.fault(json!({ "match": { "service": "daas", "method": "GET", "pathContains": id },
+        "times": 2, "status": 503 }));
+    let operation = gateway.carry_out(body).await;
+    let item = gateway.item(&operation, r"DEMOLAB\KESTREL").await;
+    assert_eq!((&item["state"], &item["attempts"]), (&json!("succeeded"), &json!(1)), "{item}");
+}
+
+async fn an_apps_hourly_limit_is_waited_for_until_the_window_closes(store: Store) {
+    let limit = "[apps.slow.limits]\nmachines_per_hour = 2";
+    let power = r#"{ actions = ["power"], customers = ["acme"] }"#;
+    let (builder, key) = over(&store).scenario(flock(6)).settings(limit).app("slow", power);
+    let gateway = builder.start().await;
+    let options = json!({ "maxConcurrency": 3, "maxErrors": 0, "notAfter": "4s" });
+    let post = gateway.request_as(&key, reqwest::Method::POST, "/v1/operations");
+    let post = post.header("idempotency-key", "k").header("content-type", "application/json");
+    let post = post.body(request("reboot", FLOCK, options).to_string());
+    let path = gateway.send(post).await.ok(202)["self"].as_str().unwrap().to_owned();
+    let operation = gateway.ended(&path).await;
+    let counts = &operation["counts"];
+    assert_eq!((&counts["succeeded"], &counts["cancelled"]), (&json!(2), &json!(4)), "{operation}");
+    assert_eq!(operation["error"]["code"], "window_closed");
+    for item in gateway.items(&operation).await {
+        let sent = item["state"] == "succeeded";
+        assert_eq!(item["attempts"], u64::from(sent), "{item}");
+        assert!(sent || item["code"] == "window_closed", "{item}");
+    }
 }
