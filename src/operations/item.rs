@@ -11,7 +11,7 @@ use super::{
     BulkAction, Item, ItemState, Verify,
     guard::{LeftAlone, check_machine},
     record::Verification,
-    recorder::Overtaken,
+    recorder::{INTERRUPTED, Overtaken},
     worker::{WINDOW_CLOSED, Worker, deadline},
 };
 use crate::{
@@ -34,6 +34,8 @@ pub(super) enum Ending {
     Failed,
     /// It does not.
     Other,
+    /// Nobody knows yet what became of it, and it is to be looked at again.
+    Unknown,
 }
 
 /// An answer that came after the operation had been lost.
@@ -367,10 +369,24 @@ impl ItemRun {
         }
     }
 
-    /// Looks what became of an item whose answer was lost. Whether that is known now.
-    pub(super) async fn settle(mut self) -> Result<bool, Overtaken> {
+    /// Looks what became of an item whose answer was lost, unless the process ends first.
+    pub(super) async fn settle(self) -> Result<Ending, Overtaken> {
+        let draining = self.worker.draining.clone();
+        select! {
+            ending = self.find_out() => ending,
+            () = draining.cancelled() => Ok(Ending::Unknown),
+        }
+    }
+
+    async fn find_out(mut self) -> Result<Ending, Overtaken> {
         let worker = Arc::clone(&self.worker);
         let id = worker.operation.id;
+        // Any other counted when its answer was lost.
+        let counts = self.item.code.as_deref() == Some(INTERRUPTED);
+        let ending = |state| match state {
+            ItemState::Failed if counts => Ending::Failed,
+            _ => Ending::Other,
+        };
         if let Ok(Some(late)) = worker.journal.late_answer(id, self.item.index).await
             && let Ok(late) = serde_json::from_str::<LateAnswer>(&late)
             && ItemState::Indeterminate.may_become(late.state)
@@ -381,10 +397,10 @@ impl ItemRun {
             self.item.upstream_job_id = late.job_id;
             self.item.evidence = Some("its answer came late".to_owned());
             self.record_item(ItemState::Indeterminate).await?;
-            return Ok(true);
+            return Ok(ending(late.state));
         }
         let (Ok(aim), Some(since)) = (self.item.target.aim(), self.item.dispatch_time) else {
-            return Ok(false);
+            return Ok(Ending::Unknown);
         };
         let sent = Sent {
             credential: self.item.credential.as_deref(),
@@ -399,10 +415,10 @@ impl ItemRun {
         let (state, because, job_id) = match evidence {
             Ok(Evidence::Happened { because, job_id }) => (ItemState::Succeeded, because, job_id),
             Ok(Evidence::Refused { because, job_id }) => (ItemState::Failed, because, job_id),
-            Ok(Evidence::None) => return Ok(false),
+            Ok(Evidence::None) => return Ok(Ending::Unknown),
             Err(error) => {
                 tracing::debug!(%error, operation.id = %id, "no evidence can be had now");
-                return Ok(false);
+                return Ok(Ending::Unknown);
             }
         };
         self.item.state = state;
@@ -411,7 +427,7 @@ impl ItemRun {
         self.item.evidence = Some(because);
         self.item.upstream_job_id = job_id.or(self.item.upstream_job_id);
         self.record_item(ItemState::Indeterminate).await?;
-        Ok(true)
+        Ok(ending(state))
     }
 
     /// A call of its own, as whoever started the operation.

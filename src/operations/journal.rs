@@ -163,15 +163,16 @@ impl Journal {
         self.fetch_items(items_after(id, state, after, limit)).await
     }
 
-    /// Items of one site that wait, after the one at `after`.
-    pub(super) async fn waiting(
+    /// Items of one site that are in that state, after the one at `after`.
+    pub(super) async fn of_site(
         &self,
         id: Uuid,
         share: &SiteShare,
+        state: ItemState,
         after: i64,
         limit: i64,
     ) -> Result<Vec<Item>, Error> {
-        self.fetch_items(waiting_items(id, share, after, limit)).await
+        self.fetch_items(items_of_site(id, share, state, after, limit)).await
     }
 
     /// Items of one site that succeeded and were not seen back yet.
@@ -350,15 +351,15 @@ fn items_after(id: Uuid, state: Option<ItemState>, after: i64, limit: i64) -> Qu
     found.push(" ORDER BY seq LIMIT ").push_value(limit)
 }
 
-fn waiting_items(id: Uuid, share: &SiteShare, after: i64, limit: i64) -> Query {
+fn items_of_site(id: Uuid, share: &SiteShare, state: ItemState, after: i64, limit: i64) -> Query {
     let found = query(
         "SELECT * FROM operation_item
-         WHERE operation_id = $1 AND state = 'queued' AND customer = $2 AND site = $3
-            AND seq > $4
-         ORDER BY seq LIMIT $5",
+         WHERE operation_id = $1 AND state = $2 AND customer = $3 AND site = $4 AND seq > $5
+         ORDER BY seq LIMIT $6",
     );
     found
         .bind(id.to_string())
+        .bind(state.as_str())
         .bind(share.customer.as_str())
         .bind(share.site.as_str())
         .bind(after)

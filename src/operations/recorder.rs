@@ -351,11 +351,11 @@ impl Writer {
             }
             Change::Interrupt => {
                 let update = query(
-                    "UPDATE operation_item SET state = 'indeterminate', code = 'interrupted',
-                        message = $1, ended = $2
-                     WHERE state = 'dispatched' AND operation_id = $3",
+                    "UPDATE operation_item SET state = 'indeterminate', code = $1, message = $2,
+                        ended = $3
+                     WHERE state = 'dispatched' AND operation_id = $4",
                 );
-                let update = update.bind(INTERRUPTED).bind(now.as_millisecond());
+                let update = update.bind(INTERRUPTED).bind(LOOKED_UP).bind(now.as_millisecond());
                 let touched = tx.execute(update.bind(self.id.to_string())).await?;
                 let touched = i64::try_from(touched).unwrap_or(i64::MAX);
                 stand.counts.add(ItemState::Dispatched, -touched);
@@ -437,7 +437,9 @@ impl From<Error> for Failed {
     }
 }
 
-const INTERRUPTED: &str =
+/// Code of an item whose worker is gone.
+pub(super) const INTERRUPTED: &str = "interrupted";
+const LOOKED_UP: &str =
     "the gateway ended while this was under way; whether Citrix took it is being looked up";
 
 /// Changes that are written together.

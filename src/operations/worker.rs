@@ -46,33 +46,48 @@ impl Worker {
             // Whoever sent these is gone: they are looked up, and never sent again.
             worker.recorder.interrupt().await?;
         }
-        worker.settle().await?;
-        if worker.operation.counts.queued > 0 || worker.operation.verifying > 0 {
-            let shares = worker.journal.shares(worker.operation.id).await?;
-            let sites = shares.into_iter().map(|share| {
-                let worker = Arc::clone(&worker);
-                async move { worker.site(share).await }
-            });
-            for result in join_all(sites).await {
-                result?;
-            }
+        let shares = worker.journal.shares(worker.operation.id).await?;
+        let sites = shares.into_iter().map(|share| {
+            let worker = Arc::clone(&worker);
+            async move { worker.site(share).await }
+        });
+        let mut unknown = 0;
+        for result in join_all(sites).await {
+            unknown += result?;
+        }
+        if worker.may_begin() && (unknown > 0 || worker.operation.state.is_final()) {
+            let again = (unknown > 0).then(|| worker.next_look()).flatten();
+            worker.recorder.settle_again(again).await?;
         }
         Ok(())
     }
 
-    /// Works through the items of one site, some at a time.
-    async fn site(self: &Arc<Self>, share: SiteShare) -> Result<(), Halted> {
+    /// Works through the items of one site, some at a time: first those whose answer was lost,
+    /// then those that wait. Says of how many nobody knows yet what became of them.
+    async fn site(self: &Arc<Self>, share: SiteShare) -> Result<u32, Halted> {
         let settings = &self.operation.settings;
         let slots = settings.max_concurrency as usize;
         let limit = settings.error_limit(share.planned);
         let mut failures = share.failures;
-        let mut line =
-            Line { worker: Arc::clone(self), share, after: 0, next: Vec::new().into_iter() };
+        let mut lost = Line::new(self, share.clone(), ItemState::Indeterminate);
+        let mut line = Line::new(self, share, ItemState::Queued);
+        if self.operation.counts.queued == 0 {
+            // All that is left is to look what became of things.
+            line.close();
+        }
+        let mut unknown = 0;
         let mut running = FuturesUnordered::new();
         for item in self.journal.unseen(self.operation.id, &line.share).await? {
             running.push(self.item_run(item).look_again().boxed());
         }
         loop {
+            while running.len() < slots && self.may_begin() {
+                let Some(item) = lost.next().await? else {
+                    lost.close();
+                    break;
+                };
+                running.push(self.item_run(item).settle().boxed());
+            }
             let mut why = self.why_stop(failures, limit);
             while why.is_none() && running.len() < slots && self.may_begin() {
                 match line.next().await? {
@@ -89,7 +104,7 @@ impl Worker {
                 if self.may_begin() && !line.is_closed() && line.peek().await? {
                     continue;
                 }
-                return self.left_off();
+                return self.left_off().map(|()| unknown);
             } else {
                 // A cancel must not wait for the slowest item.
                 select! {
@@ -99,6 +114,7 @@ impl Worker {
             };
             match ended {
                 Some(Ok(Ending::Failed)) => failures += 1,
+                Some(Ok(Ending::Unknown)) => unknown += 1,
                 Some(Ok(Ending::Other)) | None => {}
                 Some(Err(Overtaken)) => return Err(Halted::Overtaken),
             }
@@ -157,33 +173,6 @@ impl Worker {
         ItemRun { worker: Arc::clone(self), item, waits: 0 }
     }
 
-    /// Looks what became of items whose answer was lost.
-    async fn settle(self: &Arc<Self>) -> Result<(), Halted> {
-        let mut after = 0;
-        let mut unknown = 0;
-        loop {
-            let id = self.operation.id;
-            let state = Some(ItemState::Indeterminate);
-            let some = self.journal.items(id, state, after, ITEMS_AT_ONCE).await?;
-            let Some(last) = some.last() else { break };
-            after = last.index;
-            for item in some {
-                if self.draining.is_cancelled() {
-                    return Ok(());
-                }
-                if !self.item_run(item).settle().await? {
-                    unknown += 1;
-                }
-            }
-        }
-        let final_already = self.operation.state.is_final();
-        if unknown > 0 || final_already {
-            let again = (unknown > 0).then(|| self.next_look()).flatten();
-            self.recorder.settle_again(again).await?;
-        }
-        Ok(())
-    }
-
     /// When to look again, less and less often; never once the trail is cold.
     fn next_look(&self) -> Option<Timestamp> {
         let tries = self.operation.settle_tries;
@@ -195,15 +184,20 @@ impl Worker {
     }
 }
 
-/// The items of one site that wait, a few at a time.
+/// The items of one site in one state, a few at a time.
 struct Line {
     worker: Arc<Worker>,
     share: SiteShare,
+    state: ItemState,
     after: i64,
     next: std::vec::IntoIter<Item>,
 }
 
 impl Line {
+    fn new(worker: &Arc<Worker>, share: SiteShare, state: ItemState) -> Self {
+        Self { worker: Arc::clone(worker), share, state, after: 0, next: Vec::new().into_iter() }
+    }
+
     async fn next(&mut self) -> Result<Option<Item>, Error> {
         if self.is_closed() || !self.peek().await? {
             return Ok(None);
@@ -215,8 +209,8 @@ impl Line {
     async fn peek(&mut self) -> Result<bool, Error> {
         if self.next.len() == 0 {
             let Worker { journal, operation, .. } = self.worker.as_ref();
-            let some =
-                journal.waiting(operation.id, &self.share, self.after, ITEMS_AT_ONCE).await?;
+            let (id, after) = (operation.id, self.after);
+            let some = journal.of_site(id, &self.share, self.state, after, ITEMS_AT_ONCE).await?;
             if let Some(last) = some.last() {
                 self.after = last.index;
             }

@@ -10,6 +10,7 @@ mod plan;
 mod reload;
 mod retention;
 mod run;
+mod takeover;
 mod terminal;
 mod visibility;
 

@@ -20,7 +20,7 @@ async fn what_is_read_for_each_item_or_each_look_is_found_by_an_index() {
         query("SELECT * FROM operation WHERE id = $1").bind(id_text.as_str()),
         items_after(id, None, 5_000, 100),
         items_after(id, failed, 5_000, 100),
-        waiting_items(id, &share, 5_000, 64),
+        items_of_site(id, &share, ItemState::Queued, 5_000, 64),
         unseen_items(id, &share),
         events_after(id, 5_000, 500),
         due_operations(now, 128),
@@ -40,7 +40,7 @@ async fn what_is_read_for_each_item_or_each_look_is_found_by_an_index() {
     // Items in one state are found, not looked for among all of them.
     let found = plan(&db, items_after(id, failed, 5_000, 100)).await;
     assert!(found.contains("(operation_id=? AND state=? AND seq>?)"), "{found}");
-    let claimed = plan(&db, waiting_items(id, &share, 5_000, 64)).await;
+    let claimed = plan(&db, items_of_site(id, &share, ItemState::Queued, 5_000, 64)).await;
     let by_site = "(operation_id=? AND state=? AND customer=? AND site=? AND seq>?)";
     assert!(claimed.contains(by_site), "{claimed}");
 }
