@@ -309,7 +309,7 @@ const DEFAULT_ERROR_PERCENT: u32 = 10;
 const LEAST_ERRORS: u32 = 3;
 const DEFAULT_VERIFY: Duration = Duration::from_mins(15);
 const LONGEST_VERIFY: Duration = Duration::from_hours(12);
-const DEFAULT_WINDOW: Duration = Duration::from_hours(4);
+pub(super) const DEFAULT_WINDOW: Duration = Duration::from_hours(4);
 const LONGEST_WINDOW: Duration = Duration::from_hours(30 * 24);
 /// Citrix's message boxes take no more, in bytes.
 const LONGEST_TITLE: usize = 256;

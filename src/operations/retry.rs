@@ -1,10 +1,11 @@
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use uuid::Uuid;
 
 use super::{
-    Accepted, Error, Item, ItemState, Key, Operation, OperationRequest, Operations, PlanSummary,
-    Target, service::Draft,
+    Accepted, Error, Item, ItemState, Key, Operation, Operations, PlanSummary, Settings, Target,
+    request::{DEFAULT_WINDOW, span},
+    service::Draft,
 };
 use crate::{domain::CallContext, services::KeptAnswer};
 
@@ -45,24 +46,25 @@ impl Operations {
             return Ok(Accepted::Again(last));
         }
         let targets = targets.into_iter().map(Ok).collect();
-        let request = OperationRequest {
-            action: last.action,
-            selector: last.order.selector.clone(),
-            options: last.order.options.clone(),
-            message: last.order.message.clone(),
-            dry_run: false,
-            plan_digest: None,
-            reason: None,
-        };
-        let mut settings = request.settings(self.shared.clock.now())?;
+        // It lasts as long as the first time, whenever that ended.
+        let window = last.create_time.duration_until(last.settings.not_after);
+        let window = Duration::try_from(window).ok().filter(|window| !window.is_zero());
+        let window = window.unwrap_or(DEFAULT_WINDOW);
+        let now = self.shared.clock.now();
+        let not_after = now.checked_add(window).map_err(|_| Error::Unreadable)?;
         // Time has passed since these were looked at.
-        settings.recheck = true;
+        let settings = Settings { not_after, recheck: true, ..last.settings };
+        let mut order = last.order;
+        let named = &mut order.options.not_after;
+        if named.as_deref().is_some_and(|text| span(text).is_none()) {
+            *named = Some(not_after.to_string());
+        }
         let summary = PlanSummary::default();
         let reason = reason.or(last.reason);
         let draft = Draft {
             action: last.action,
             reason,
-            order: last.order,
+            order,
             settings,
             summary,
             retry_of: Some(last.id),

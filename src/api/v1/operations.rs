@@ -308,7 +308,7 @@ pub(crate) async fn cancel_operation(
 /// Items whose outcome is unknown are not among them: they may have happened. What an earlier retry
 /// took on is not started again unless it failed there too; `retryOf` names the last retry then.
 /// While a retry is at it, or when nothing is left to be retried, the last one is given back as it
-/// is and nothing is started.
+/// is and nothing is started. There is as much time for it as there was for the first one.
 #[utoipa::path(
     post,
     path = "/operations/{operation}/actions/retry-failed",

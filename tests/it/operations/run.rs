@@ -13,6 +13,7 @@ over_both! {
     failed_items_are_retried_in_an_operation_of_their_own,
     what_succeeded_in_a_retry_is_not_started_by_the_next_one,
     many_retries_at_once_start_one_operation,
+    a_retry_has_a_window_of_its_own,
     a_lost_answer_is_unknown_until_evidence_settles_it,
     a_call_that_reached_nobody_is_sent_again,
     waits_before_anything_is_sent_are_no_attempts,
@@ -212,6 +213,25 @@ async fn many_retries_at_once_start_one_operation(store: Store) {
     gateway.ended(replies[0].header("location")).await;
     assert_eq!(gateway.get("/v1/operations").await.ok(200)["items"].as_array().unwrap().len(), 2);
     assert_eq!(gateway.power_counts(r"DEMOLAB\STARLING", "reboot").await, (2, 1));
+}
+
+async fn a_retry_has_a_window_of_its_own(store: Store) {
+    let gateway = over(&store).start().await;
+    let starling = "customers/acme/sites/-/machines/STARLING";
+    let closes = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8);
+    let options = json!({ "notAfter": closes.to_string() });
+    let first = gateway.carry_out(request("reboot", starling, options)).await;
+    assert_eq!(first["counts"]["failed"], 1, "{first}");
+    super::eventually(|| async { (jiff::Timestamp::now() > closes).then_some(()) }).await;
+    let path = format!("{}/actions/retry-failed", first["self"].as_str().unwrap());
+    let retry = gateway.post(&path, Value::Null).await.ok(202);
+    let time =
+        |of: &Value, name: &str| of[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let window = |of: &Value| time(of, "createTime").duration_until(time(of, "notAfter"));
+    assert!((window(&retry) - window(&first)).abs().as_secs() < 1, "{retry}");
+    assert_eq!(retry["options"]["notAfter"], retry["notAfter"]);
+    let retry = gateway.ended(retry["self"].as_str().unwrap()).await;
+    assert_eq!(retry["counts"]["failed"], 1, "{retry}");
 }
 
 async fn a_lost_answer_is_unknown_until_evidence_settles_it(store: Store) {
