@@ -89,7 +89,16 @@ impl Journal {
             .bind(due)
             .bind(now)
             .bind(operation.end_time.map(Timestamp::as_millisecond));
-        let mut writes = vec![insert];
+        let mut writes = Vec::new();
+        if let Some(Key { key, .. }) = key {
+            let forget = query(
+                "UPDATE operation SET idempotency_key = NULL, fingerprint = NULL
+                 WHERE app = $1 AND idempotency_key = $2 AND created <= $3",
+            );
+            let app = operation.created_by.app.as_str();
+            writes.push(forget.bind(app).bind(key.as_str()).bind(now - KEY_LIFE));
+        }
+        writes.push(insert);
         for some in items.chunks(ROWS_AT_ONCE) {
             writes.push(insert_items(operation.id, some));
         }
@@ -115,14 +124,19 @@ impl Journal {
         self.db.fetch_one(found).await?.as_ref().map(Operation::read).transpose()
     }
 
-    /// The operation that the app began with that key, and what the key stood for.
+    /// The operation that the app began with that key a day ago at most, and what the key stood
+    /// for.
     pub(super) async fn by_key(
         &self,
         app: &str,
         key: &str,
+        now: Timestamp,
     ) -> Result<Option<(Operation, Option<String>)>, Error> {
-        let found = query("SELECT * FROM operation WHERE app = $1 AND idempotency_key = $2");
-        let row = self.db.fetch_one(found.bind(app).bind(key)).await?;
+        let found = query(
+            "SELECT * FROM operation WHERE app = $1 AND idempotency_key = $2 AND created > $3",
+        );
+        let found = found.bind(app).bind(key).bind(now.as_millisecond() - KEY_LIFE);
+        let row = self.db.fetch_one(found).await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some((Operation::read(&row)?, row.get("fingerprint")?)))
     }
@@ -484,6 +498,9 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<String, Error> {
 pub(super) fn progress_json(progress: Progress) -> Result<String, Error> {
     to_json(&progress)
 }
+
+/// Milliseconds for which a key stands for its operation: a day, as for every other call.
+const KEY_LIFE: i64 = 24 * 60 * 60 * 1_000;
 
 /// Rows that one statement inserts.
 const ROWS_AT_ONCE: usize = 100;

@@ -141,7 +141,8 @@ impl Operations {
         key: &Key,
     ) -> Result<Option<Accepted>, Error> {
         let app = ctx.principal.app.as_str();
-        let found = self.shared.journal.by_key(app, &key.key).await?;
+        let now = self.shared.clock.now();
+        let found = self.shared.journal.by_key(app, &key.key, now).await?;
         Ok(found.map(|(operation, fingerprint)| {
             let same = fingerprint.as_deref() == Some(key.fingerprint.as_str());
             if same { Accepted::Again(operation) } else { Accepted::KeyReused }

@@ -161,13 +161,13 @@ pub(crate) struct SkippedView {
 /// Without it the operation is stored, answered with 202 and its address, and worked through in
 /// the background, even if this gateway is restarted: follow `Location`. Nothing is started when
 /// a source cannot be read (503 `plan_incomplete`) or when there are more targets than
-/// `options.maxTargets` (409 `too_many_targets`). `Idempotency-Key` is required: the same request
-/// with the same key is answered with the same operation.
+/// `options.maxTargets` (409 `too_many_targets`). `Idempotency-Key` is required: for 24 hours
+/// the same request with the same key is answered with the same operation.
 #[utoipa::path(
     post,
     path = "/operations",
     tag = "operations",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A value of your own that stands for this piece of work, such as a UUID; required unless `dryRun`.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A value of your own that stands for this piece of work, such as a UUID, and does so for 24 hours; required unless `dryRun`.")),
     request_body = OperationRequest,
     responses(
         (status = 200, description = "The plan; nothing was started", body = PlanAnswerView),
@@ -315,7 +315,7 @@ pub(crate) async fn cancel_operation(
     tag = "operations",
     params(
         OperationPath,
-        ("Idempotency-Key" = Option<String>, Header, description = "A value of your own that stands for this piece of work."),
+        ("Idempotency-Key" = Option<String>, Header, description = "A value of your own that stands for this piece of work, for 24 hours."),
     ),
     request_body(content = Option<ReasonBody>, description = "May be left out."),
     responses(

@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::{FLOCK, eventually, flock, over, request};
 use crate::support::{Store, defaults, over_both};
 
-over_both!(operations_are_forgotten_a_month_after_their_end);
+over_both!(
+    operations_are_forgotten_a_month_after_their_end,
+    a_key_stands_for_its_operation_for_a_day,
+);
 
 /// A clock that is ahead.
 #[derive(Debug)]
@@ -79,4 +82,27 @@ async fn operations_are_forgotten_a_month_after_their_end(store: Store) {
         gateway.get(&path).await.problem(404, "not_found");
     }
     assert_eq!(gateway.get(ended[1]["self"].as_str().unwrap()).await.ok(200), ended[1]);
+}
+
+async fn a_key_stands_for_its_operation_for_a_day(store: Store) {
+    let mut begun = Vec::new();
+    for hours in [0, 23, 24, 0] {
+        let db = store.open().await;
+        let earlier = query("UPDATE operation SET created = created - $1");
+        db.write(vec![earlier.bind(hours * 3_600_000)]).await.unwrap();
+        db.close().await;
+        drop(db);
+        let gateway = over(&store).scenario(flock(3)).start().await;
+        let post = gateway.request(reqwest::Method::POST, "/v1/operations");
+        let post = post.header("idempotency-key", "nightly");
+        let post = post.header("content-type", "application/json");
+        let post = post.body(request("reboot", FLOCK, json!({})).to_string());
+        let operation = gateway.send(post).await.ok(202);
+        gateway.ended(operation["self"].as_str().unwrap()).await;
+        begun.push(operation["id"].clone());
+        gateway.stop().await;
+    }
+    assert_eq!(begun[0], begun[1]);
+    assert_ne!(begun[1], begun[2], "47 hours later it is another night's");
+    assert_eq!(begun[2], begun[3]);
 }
