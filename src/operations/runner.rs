@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use tokio::{
     join, select,
     sync::{Notify, watch},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -88,6 +88,26 @@ impl Shared {
     }
 }
 
+/// The place of an operation among those that run here: free again however it ends.
+struct Place {
+    shared: Arc<Shared>,
+    id: Uuid,
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>, id: Uuid, cancelled: CancellationToken) -> Self {
+        shared.running().insert(id, cancelled);
+        Self { shared: Arc::clone(shared), id }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.running().remove(&self.id);
+        self.shared.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
 impl Runner {
     /// Operations that are kept in `db`. One for each process.
     pub fn new(db: Db, clock: Arc<dyn Clock>, settings: config::Operations) -> Self {
@@ -114,7 +134,7 @@ impl Runner {
                 () = shutdown.cancelled() => break,
                 () = shared.wake.notified() => {}
                 () = sleep(POLL) => {}
-                Some(_) = workers.join_next(), if !workers.is_empty() => continue,
+                Some(ended) = workers.join_next(), if !workers.is_empty() => note(ended),
             }
             self.begin_due(&mut workers).await;
             if swept.is_none_or(|at| at.elapsed() > SWEEP) {
@@ -123,7 +143,11 @@ impl Runner {
             }
         }
         shared.draining.cancel();
-        let waiting = async { while workers.join_next().await.is_some() {} };
+        let waiting = async {
+            while let Some(ended) = workers.join_next().await {
+                note(ended);
+            }
+        };
         if timeout(patience(), waiting).await.is_err() {
             // What is under way is looked up by whoever runs it next.
             tracing::warn!("operations were left with calls under way");
@@ -163,24 +187,19 @@ impl Runner {
                 continue;
             }
             let cancelled = CancellationToken::new();
-            shared.running().insert(id, cancelled.clone());
+            let place = Place::take(shared, id, cancelled.clone());
             match self.take(id, cancelled).await {
                 Ok(Some(worker)) => {
-                    let shared = Arc::clone(shared);
                     workers.spawn(async move {
-                        run_one(worker).await;
-                        shared.running().remove(&id);
-                        shared.changed.send_modify(|count| *count = count.wrapping_add(1));
-                        shared.wake.notify_one();
+                        let _place = place;
+                        Box::pin(run_one(worker)).await;
                     });
-                    continue;
                 }
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(%error, operation.id = %id, "an operation cannot be run");
                 }
             }
-            shared.running().remove(&id);
         }
     }
 
@@ -280,6 +299,13 @@ async fn run_one(worker: Worker) {
     tenure.end().await;
 }
 
+/// Says so when an operation broke off: it is taken up again once its lease has run out.
+fn note(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "an operation broke off");
+    }
+}
+
 /// Looks whether the operation was cancelled at another replica, until it was.
 async fn heed_cancel(journal: &Journal, id: Uuid, cancelled: &CancellationToken) {
     while !cancelled.is_cancelled() {
@@ -299,3 +325,29 @@ const POLL: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_mins(10);
 /// How long one item's call may take, all in all.
 const ITEM_DEADLINE: Duration = Duration::from_secs(90);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::SystemClock;
+
+    #[tokio::test]
+    async fn an_operation_that_breaks_off_leaves_its_place() {
+        let settings = config::Operations {
+            retention: Duration::from_hours(24),
+            lease: Duration::from_secs(10),
+            max_running: 1,
+        };
+        let db = Db::in_memory().await.unwrap();
+        let shared = Arc::new(Shared::new(db, Arc::new(SystemClock), settings));
+        let id = Uuid::now_v7();
+        let place = Place::take(&shared, id, CancellationToken::new());
+        assert!(shared.running().contains_key(&id));
+        let broken = tokio::spawn(async move {
+            let _place = place;
+            panic!("a fault");
+        });
+        assert!(broken.await.unwrap_err().is_panic());
+        assert!(shared.running().is_empty());
+    }
+}
