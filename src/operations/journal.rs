@@ -43,8 +43,7 @@ pub(super) struct SiteShare {
 }
 
 impl Journal {
-    /// Stores a new operation with its items and the answer to whoever asked for it, all or
-    /// nothing.
+    /// Stores a new operation with its items, all or nothing.
     ///
     /// Returns `false` when the key is taken, or another retries the same operation.
     pub(super) async fn create(
@@ -52,7 +51,6 @@ impl Journal {
         operation: &Operation,
         items: &[Item],
         key: Option<&Key>,
-        answer: Option<Query>,
     ) -> Result<bool, Error> {
         let mut customers: Vec<_> = items.iter().map(|item| &item.target.customer).collect();
         customers.sort();
@@ -110,7 +108,6 @@ impl Journal {
         let last = operation.last_event;
         let first = last + 1 - i64::try_from(events.len()).unwrap_or(0);
         writes.push(insert_events(operation.id, first, &events, now));
-        writes.extend(answer);
         match self.db.write(writes).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind == ErrorKind::Conflict => Ok(false),

@@ -3,11 +3,11 @@ use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
 use super::{
-    Accepted, Error, Item, ItemState, Key, Operation, Operations, PlanSummary, Settings, Target,
+    Accepted, Error, Item, ItemState, Key, Operations, PlanSummary, Settings, Target,
     request::{DEFAULT_WINDOW, span},
     service::Draft,
 };
-use crate::{domain::CallContext, services::KeptAnswer};
+use crate::domain::CallContext;
 
 /// Once more, for what failed.
 impl Operations {
@@ -23,7 +23,6 @@ impl Operations {
         id: Uuid,
         reason: Option<String>,
         key: Option<&Key>,
-        answer: impl Fn(&Operation) -> Option<KeptAnswer>,
     ) -> Result<Accepted, Error> {
         let journal = &self.shared.journal;
         if let Some(key) = key
@@ -69,7 +68,7 @@ impl Operations {
             summary,
             retry_of: Some(last.id),
         };
-        self.store(ctx, draft, targets, key, answer).await
+        self.store(ctx, draft, targets, key).await
     }
 
     async fn failed(&self, id: Uuid) -> Result<Vec<Target>, Error> {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::CallContext,
-    services::{Aim, Bulk, Idempotency, KeptAnswer, SourceReport, Verdict},
+    services::{Aim, Bulk, SourceReport, Verdict},
 };
 
 /// Bulk operations: planning, starting, watching and stopping them. Cheap to clone.
@@ -67,7 +67,6 @@ impl Operations {
         ctx: &CallContext,
         request: &OperationRequest,
         key: &Key,
-        answer: impl Fn(&Operation) -> Option<KeptAnswer>,
     ) -> Result<Accepted, Error> {
         if let Some(before) = self.before(ctx, key).await? {
             return Ok(before);
@@ -105,7 +104,7 @@ impl Operations {
         let reason = request.reason.clone();
         let action = request.action;
         let draft = Draft { action, reason, order, settings, summary, retry_of: None };
-        self.store(ctx, draft, items, Some(key), answer).await
+        self.store(ctx, draft, items, Some(key)).await
     }
 
     /// What there is to do. Where nothing could be read, nobody knows; that fails as a list of it
@@ -171,7 +170,6 @@ impl Operations {
         draft: Draft,
         targets: Vec<Result<Target, Drifted>>,
         key: Option<&Key>,
-        answer: impl Fn(&Operation) -> Option<KeptAnswer>,
     ) -> Result<Accepted, Error> {
         let Shared { journal, clock, wake, .. } = self.shared.as_ref();
         let now = clock.now();
@@ -215,10 +213,7 @@ impl Operations {
             settle_tries: 0,
             last_event: if state.is_final() { 2 } else { 1 },
         };
-        // Written together: whoever asks again is answered, whatever happens next.
-        let answer = ctx.reservation.zip(answer(&operation));
-        let answer = answer.map(|(id, answer)| Idempotency::kept(id, &answer));
-        if !journal.create(&operation, &items, key, answer).await? {
+        if !journal.create(&operation, &items, key).await? {
             // Somebody else was faster with the same key, or with the same retry.
             let before = match key {
                 Some(key) => self.before(ctx, key).await?,

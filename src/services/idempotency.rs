@@ -133,9 +133,7 @@ impl Idempotency {
         Some(acting.bind(id.to_string()).must_touch(1))
     }
 
-    /// Keeps the answer as part of a transaction of the caller's own, so that what is done and
-    /// the answer to it are written together.
-    pub fn kept(id: Uuid, answer: &KeptAnswer) -> Query {
+    fn kept(id: Uuid, answer: &KeptAnswer) -> Query {
         let headers = serde_json::to_string(&answer.headers).unwrap_or_default();
         let kept = query(
             "UPDATE idempotency SET state = 'done', status = $1, headers = $2, body = $3

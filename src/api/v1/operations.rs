@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     Json as JsonBody,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -33,7 +33,6 @@ use crate::{
         Accepted, BulkAction, Counts, Creator, Item, ItemState, Key, Operation, OperationRequest,
         OperationState, Order, Plan, PlanSummary, Settings, Stop, Target,
     },
-    services::{KeptAnswer, KeptHeader},
 };
 
 /// One operation.
@@ -193,7 +192,7 @@ pub(crate) async fn start_operation(
         let detail = "starting an operation needs an Idempotency-Key";
         Problem::new(ProblemCode::IdempotencyKeyRequired, detail)
     })?;
-    accepted(api.operations.start(&ctx, &request, &key, kept).await?)
+    accepted(api.operations.start(&ctx, &request, &key).await?)
 }
 
 /// Lists operations, newest first.
@@ -335,7 +334,7 @@ pub(crate) async fn retry_failed_items(
     let why = checked(body.reason.as_deref())?;
     let id = path.id()?;
     let key = key(&headers, "retry", &(id, &why))?;
-    accepted(api.operations.retry_failed(&ctx, id, why, key.as_ref(), kept).await?)
+    accepted(api.operations.retry_failed(&ctx, id, why, key.as_ref()).await?)
 }
 
 impl WaitParams {
@@ -415,19 +414,6 @@ fn accepted(accepted: Accepted) -> Result<Response, Problem> {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
-}
-
-/// The answer to a request that comes again.
-fn kept(operation: &Operation) -> Option<KeptAnswer> {
-    let header = |name: HeaderName, value: String| KeptHeader(name.to_string(), value);
-    Some(KeptAnswer {
-        status: StatusCode::ACCEPTED.as_u16(),
-        headers: vec![
-            header(header::CONTENT_TYPE, "application/json; charset=utf-8".to_owned()),
-            header(header::LOCATION, path(operation.id)),
-        ],
-        body: serde_json::to_string(&OperationView::from(operation.clone())).ok()?,
-    })
 }
 
 fn path(id: Uuid) -> String {

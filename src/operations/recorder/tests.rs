@@ -58,7 +58,7 @@ async fn nothing_is_marked_as_sent_once_a_cancel_is_asked_for() {
     let waiting = Item::queued(1, target);
     let operation = operation(&waiting);
     let id = operation.id;
-    assert!(journal.create(&operation, std::slice::from_ref(&waiting), None, None).await.unwrap());
+    assert!(journal.create(&operation, std::slice::from_ref(&waiting), None).await.unwrap());
     let ttl = Duration::from_mins(1);
     let tenure = Tenure::begin(&db, id, "here", ttl).await.unwrap().unwrap();
     let (cancelled, changed) = (CancellationToken::new(), watch::Sender::new(0));
