@@ -123,7 +123,8 @@ impl Runner {
     }
 
     /// Runs operations until `shutdown` is cancelled; then begins nothing more, waits for what is
-    /// under way at most `patience`, which is asked for then, and gives back what is left.
+    /// under way at most `patience`, which is asked for then. What is left is taken over by another
+    /// once its lease has run out.
     pub async fn run(self, shutdown: CancellationToken, patience: impl FnOnce() -> Duration) {
         let shared = &self.shared;
         self.forget_dead_holders().await;
