@@ -118,9 +118,10 @@ impl Idempotency {
     /// # Errors
     /// When the store does not do it.
     pub async fn sweep(&self) -> Result<(), Error> {
-        let now = jiff::Timestamp::now().as_millisecond();
-        let delete = query("DELETE FROM idempotency WHERE expires < $1").bind(now);
-        self.db.write(vec![delete]).await?;
+        let mut tx = self.db.begin().await?;
+        let now = tx.now().await?;
+        tx.execute(query("DELETE FROM idempotency WHERE expires < $1").bind(now)).await?;
+        tx.commit().await?;
         Ok(())
     }
 
