@@ -100,7 +100,9 @@ impl Audit {
             Ok(Err(error)) => return Err(Unavailable::NotWritten(error)),
             Err(_) => return Err(Unavailable::TooSlow),
         }
-        entries.iter().for_each(|entry| self.copy(entry));
+        for entry in &entries {
+            self.copy(entry);
+        }
         Ok(Intent { audit: self.clone(), entries })
     }
 
