@@ -67,7 +67,8 @@ impl Sqlite {
             .map_err(|source| OpenError::Unusable { place: place.to_owned(), source })?
             .foreign_keys(true)
             .disable_statement_logging();
-        let only = connect(one_writer(), options, place).await?;
+        // Never replaced: what is in memory would be gone with it.
+        let only = connect(SqlitePoolOptions::new().max_connections(1), options, place).await?;
         prepare(&only, place).await?;
         Ok(Self::start(only.clone(), only, None))
     }
